@@ -1,0 +1,82 @@
+"""The Forecast: for each series and period ahead, the distribution of what will be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nestcast.data.calendar import Calendar
+from nestcast.data.keys import Column, Keys
+from nestcast.errors import OptionError
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Mean, quantiles and (on request) samples, keyed like the panel they came from.
+
+    Args:
+        keys: which series is which, one row each.
+        calendar: the periods ahead.
+        mean: expected value, shape (series, horizon).
+        probabilities: the quantile levels held, ascending, between 0 and 1, shape (levels,).
+        quantiles: values at those levels, shape (series, horizon, levels).
+        samples: paths drawn from the forecast, shape (series, horizon, samples).
+        target_name, time_name: column names used in output.
+    """
+
+    keys: Keys
+    calendar: Calendar
+    mean: Floats
+    probabilities: NDArray[np.float64]
+    quantiles: Floats
+    samples: Floats | None = None
+    target_name: str = "y"
+    time_name: str = "ds"
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def horizon(self) -> int:
+        """Number of periods ahead."""
+        return len(self.calendar)
+
+    def quantile(self, probability: float) -> Floats:
+        """The quantile at one of the levels held, shape (series, horizon).
+
+        Raises:
+            OptionError: that level was not asked for in `predict`.
+        """
+        at = np.flatnonzero(np.isclose(self.probabilities, probability))
+        if len(at) == 0:
+            raise OptionError(
+                f"the forecast holds no {probability:g} quantile: "
+                "ask for its level in predict(level=...)."
+            )
+        return self.quantiles[:, :, at[0]]
+
+    def interval(self, level: float) -> tuple[Floats, Floats]:
+        """The central interval that holds `level` per cent, as (low, high)."""
+        tail = (1 - level / 100) / 2
+        return self.quantile(tail), self.quantile(1 - tail)
+
+    def to_columns(self, level: Sequence[float] = ()) -> dict[str, Column]:
+        """A long table, one row per series and period: keys, time, `mean`, `lo-80`, `hi-80`, ...
+
+        Rows are ordered by series, then by period.
+        """
+        columns: dict[str, NDArray[Any]] = {
+            name: np.repeat(values, self.horizon) for name, values in self.keys.columns.items()
+        }
+        columns[self.time_name] = np.tile(self.calendar.labels(), len(self))
+        columns["mean"] = self.mean.ravel()
+        for one in level:
+            low, high = self.interval(one)
+            columns[f"lo-{one:g}"], columns[f"hi-{one:g}"] = low.ravel(), high.ravel()
+        return columns
