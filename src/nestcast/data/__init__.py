@@ -1,0 +1,1 @@
+"""Reading, cleaning, rejecting and simulating; the Panel. Knows nothing of torch."""

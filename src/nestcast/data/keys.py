@@ -52,9 +52,7 @@ class Keys:
     def concat(self, other: Keys) -> Keys:
         """These rows, then the other's."""
         self._check_same_columns(other)
-        return Keys(
-            {name: np.concatenate([self[name], other[name]]) for name in self.names}
-        )
+        return Keys({name: np.concatenate([self[name], other[name]]) for name in self.names})
 
     def locate(self, other: Keys) -> NDArray[np.int64]:
         """Position here of each of the other's rows, -1 where it is absent.

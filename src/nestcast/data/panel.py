@@ -81,6 +81,7 @@ class Panel:
 
     def take(self, index: NDArray[Any] | slice) -> Panel:
         """The series at `index` (positions, a mask or a slice)."""
+
         def rows(a: Floats) -> Floats:
             return a[index] if a.ndim == 2 else a
 

@@ -1,0 +1,1 @@
+"""The forecasting network, its likelihoods and covariate encoders."""

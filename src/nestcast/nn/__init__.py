@@ -1,0 +1,1 @@
+"""The Nested LSTM: the layer, its equations and its fast paths. Knows nothing of forecasting."""
