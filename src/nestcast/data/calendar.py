@@ -59,7 +59,7 @@ class Calendar:
     label_at: Literal["start", "end"] = "start"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "first", np.datetime64(self.first, "D"))
+        object.__setattr__(self, "first", self.first.astype("M8[D]"))
         if self.freq == "1mo" and self.first != self.first.astype("M8[M]").astype("M8[D]"):
             raise ValueError(f"a monthly calendar begins on the first of a month, not {self.first}")
 
@@ -70,19 +70,17 @@ class Calendar:
         """First day of each period; periods outside the calendar continue it either way."""
         steps = np.asarray(period, dtype=np.int64)
         if self.freq == "1mo":
-            months: Dates = self.first.astype("M8[M]") + steps
-            return months.astype("M8[D]")
+            return np.asarray(self.first.astype("M8[M]") + steps).astype("M8[D]")
         days_each = 7 if self.freq == "1w" else 1
-        starts: Dates = self.first + steps * days_each
-        return starts
+        return np.asarray(self.first + steps * days_each)
 
     def index_of(self, dates: Dates) -> NDArray[np.int64]:
         """Number of the period that holds each date; negative before the first."""
         days = np.asarray(dates).astype("M8[D]")
         if self.freq == "1mo":
-            return (days.astype("M8[M]") - self.first.astype("M8[M]")).astype(np.int64)
+            return np.asarray(days.astype("M8[M]") - self.first.astype("M8[M]")).astype(np.int64)
         days_each = 7 if self.freq == "1w" else 1
-        return (days - self.first).astype(np.int64) // days_each
+        return np.asarray(days - self.first).astype(np.int64) // days_each
 
     def starts(self) -> Dates:
         """First day of every period, shape (length,)."""
@@ -98,7 +96,7 @@ class Calendar:
 
     def days(self) -> NDArray[np.int64]:
         """Days in every period, shape (length,)."""
-        return (self.ends() - self.starts()).astype(np.int64) + 1
+        return np.asarray(self.ends() - self.starts()).astype(np.int64) + 1
 
     def head(self, length: int) -> Calendar:
         """The first `length` periods."""
@@ -106,4 +104,4 @@ class Calendar:
 
     def after(self, length: int) -> Calendar:
         """The `length` periods that follow the last one."""
-        return replace(self, first=self.start_of(self.length)[()], length=length)
+        return replace(self, first=self.start_of(np.array([self.length]))[0], length=length)

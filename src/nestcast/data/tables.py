@@ -1,0 +1,73 @@
+"""Writing columns to a table file; the format follows from the file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from nestcast.data.keys import Column
+from nestcast.errors import OptionError
+from nestcast.files import replacing
+
+_FORMATS = {
+    ".csv": "FORMAT csv, HEADER",
+    ".csv.gz": "FORMAT csv, HEADER, COMPRESSION gzip",
+    ".parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+
+
+def check_table_name(path: Path) -> str:
+    """How DuckDB is to write a file of this name; call it before long work whose result goes there.
+
+    Raises:
+        OptionError: the name ends in none of `.csv`, `.csv.gz` and `.parquet`.
+    """
+    for suffix, options in _FORMATS.items():
+        if path.name.endswith(suffix):
+            return options
+    raise OptionError(f"cannot tell the format of {path}: end its name in {', '.join(_FORMATS)}.")
+
+
+def write_table(columns: Mapping[str, Column], path: Path) -> None:
+    """Write columns of equal length to `path`, whole or not at all.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> path = Path(tempfile.mkdtemp()) / "pairs.csv"
+        >>> write_table({"shop_id": np.array([5]), "item_id": np.array([5037])}, path)
+        >>> path.read_text().splitlines()
+        ['shop_id,item_id', '5,5037']
+
+    Args:
+        columns: name -> values, shape (rows,); days (`datetime64[D]`) are written as dates.
+        path: where to; its ending chooses CSV, gzipped CSV or Parquet.
+
+    Raises:
+        OptionError: the name has another ending, or the folder cannot be written to.
+    """
+    options = check_table_name(path)
+    dates = {name for name, values in columns.items() if values.dtype.kind == "M"}
+    table = {
+        name: values.astype("M8[us]") if name in dates else values
+        for name, values in columns.items()
+    }
+    select = ", ".join(
+        f"CAST({quote(name)} AS DATE) AS {quote(name)}" if name in dates else quote(name)
+        for name in table
+    )
+    with replacing(path) as aside, duckdb.connect() as connection:
+        connection.register("columns", table)
+        target = str(aside).replace("'", "''")
+        connection.execute(f"COPY (SELECT {select} FROM columns) TO '{target}' ({options})")
+
+
+def quote(name: str) -> str:
+    """A name as an SQL identifier.
+
+    Example:
+        >>> print(quote('net "price", EUR'))
+        "net ""price"", EUR"
+    """
+    return '"' + name.replace('"', '""') + '"'
