@@ -80,3 +80,20 @@ class Forecast:
             low, high = self.interval(one)
             columns[f"lo-{one:g}"], columns[f"hi-{one:g}"] = low.ravel(), high.ravel()
         return columns
+
+    def to_submission(self, ids: Column, column: str) -> dict[str, Column]:
+        """A table with one number for each ID, in the order of the pairs.
+
+        Args:
+            ids: the ID of each series, shape (series,).
+            column: what to call the number.
+
+        Raises:
+            OptionError: the forecast has more than one period.
+        """
+        if self.horizon != 1:
+            raise OptionError(
+                f"a submission has one number for each ID, the forecast {self.horizon} periods: "
+                "use a horizon of 1, or pairs without an ID column."
+            )
+        return {"ID": ids, column: self.mean[:, 0]}

@@ -1,0 +1,73 @@
+"""What the command says while it works: on stderr, one-line messages and progress bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from nestcast.training import Progress as TrainingProgress
+from nestcast.training import Report
+
+_MOST_LINES = 10  # more epochs than this share one bar
+
+
+class Messages:
+    """Messages to a person at a terminal.
+
+    Args:
+        quiet: say nothing.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print one message."""
+        self._console.print(escape(text), soft_wrap=True)
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table; numbers are aligned to the right."""
+        table = Table(title=escape(title), title_justify="left", title_style="bold")
+        for number, name in enumerate(header):
+            right = all(isinstance(row[number], int | float) for row in rows)
+            table.add_column(escape(name), justify="right" if right else "left")
+        for row in rows:
+            table.add_row(*(escape(_shown(cell)) for cell in row))
+        self._console.print(table)
+
+    @contextmanager
+    def training(self) -> Iterator[Report]:
+        """A progress bar for training, with the loss of each epoch."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+        )
+        tasks: dict[int, TaskID] = {}
+
+        def report(now: TrainingProgress) -> None:
+            one_line_each = now.epochs <= _MOST_LINES
+            line = now.epoch if one_line_each else 0
+            text = f"epoch {now.epoch}/{now.epochs}"
+            total = now.batches if one_line_each else now.batches * now.epochs
+            done = now.batch if one_line_each else now.batches * (now.epoch - 1) + now.batch
+            if line not in tasks:
+                tasks[line] = bar.add_task(text, total=total, loss=now.loss)
+            bar.update(tasks[line], description=text, completed=done, total=total, loss=now.loss)
+
+        with bar:
+            yield report
+
+
+def _shown(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:,.2f}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)

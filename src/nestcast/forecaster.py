@@ -1,0 +1,271 @@
+"""The Forecaster: fit on a panel, predict, save, load."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+from nestcast._version import __version__
+from nestcast.data.keys import Keys
+from nestcast.data.panel import Panel
+from nestcast.errors import DataError, ModelError, NestcastError, OptionError
+from nestcast.files import replacing
+from nestcast.forecast import Forecast
+from nestcast.recipes import Recipe, recipe_named
+from nestcast.training import Report, silent
+
+FORMAT_VERSION = 1
+_CONFIG, _WEIGHTS = "model.json", "weights.safetensors"
+
+
+class Forecaster:
+    """Forecasts many series with one model.
+
+    Example:
+        >>> from nestcast.data import Calendar
+        >>> panel = Panel(
+        ...     Keys({"item_id": np.arange(3)}),
+        ...     Calendar("1mo", np.datetime64("2024-01-01"), 6),
+        ...     np.array([[2, 3, 2, 4, 3, 2], [0, 0, 1, 0, 0, 0], [9, 8, 9, 9, 7, 8]], np.float32),
+        ...     np.zeros(3, np.int32),
+        ... )
+        >>> forecast = Forecaster(recipe="seed", seed=1).fit(panel).predict(level=[80])
+        >>> forecast.mean.shape, forecast.calendar.starts().tolist()
+        ((3, 1), [datetime.date(2024, 7, 1)])
+
+    Args:
+        horizon: periods ahead to be ready for.
+        recipe: `global`, one network for all series, or `seed`, the classical recipe.
+        seed: the same seed gives the same forecasts on the same machine.
+        clip: (low, high) into which the target is clipped before training, and forecasts after.
+
+    Raises:
+        OptionError: an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        horizon: int = 1,
+        *,
+        recipe: str = "global",
+        seed: int = 0,
+        clip: tuple[float, float] | None = None,
+    ) -> None:
+        if horizon < 1:
+            raise OptionError(f"the horizon must be 1 period or more, not {horizon}.")
+        if not 0 <= seed < 2**63:
+            raise OptionError(f"the seed must be a whole number from 0 to 2^63 - 1, not {seed}.")
+        if clip is not None and not clip[0] < clip[1]:
+            raise OptionError(f"clip needs a low and a higher end, not {clip[0]:g},{clip[1]:g}.")
+        self.horizon = horizon
+        self.seed = seed
+        self.clip = clip
+        self._recipe: Recipe = recipe_named(recipe)()
+        self._fitted_on: dict[str, Any] | None = None
+        self._panel: Panel | None = None
+        self._asked: Keys | None = None
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe."""
+        return self._recipe.name
+
+    def fit(self, panel: Panel, pairs: Keys | None = None, report: Report = silent) -> Forecaster:
+        """Train on a panel.
+
+        Args:
+            panel: what was read, see `nestcast.data.read_panel`.
+            pairs: the series that will be asked for, if they are not those of the panel; series
+                without a single row are forecast from what their keys have in common with others.
+            report: told of progress after every batch.
+
+        Returns:
+            Itself.
+
+        Raises:
+            DataError: there is nothing to learn from.
+        """
+        if len(panel) == 0 or len(panel.calendar) == 0:
+            raise DataError("there is not one period to learn from: give more rows.")
+        asked = panel.keys if pairs is None else pairs
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self._recipe.fit(self._clipped(panel), asked, self.horizon, report)
+        self._fitted_on = {
+            "keys": list(panel.keys.names),
+            "frequency": panel.calendar.freq,
+            "is_count": panel.is_count,
+        }
+        self._panel, self._asked = panel, asked
+        return self
+
+    def predict(
+        self,
+        h: int | None = None,
+        level: Sequence[float] = (80, 95),
+        *,
+        panel: Panel | None = None,
+        pairs: Keys | None = None,
+    ) -> Forecast:
+        """Forecast the periods after the last one of a panel.
+
+        Args:
+            h: how many periods, at most the horizon; all of them if not given.
+            level: central intervals, in per cent.
+            panel: rows to forecast from, if not those of `fit`.
+            pairs: the series to forecast, if not those of `fit` or of the panel given here.
+
+        Raises:
+            OptionError: `h` or a level is out of range.
+            ModelError: not fitted yet, or the panel does not fit the model.
+        """
+        if self._fitted_on is None:
+            raise ModelError("this forecaster has learned nothing yet: call fit first.")
+        h = self.horizon if h is None else h
+        if not 1 <= h <= self.horizon:
+            raise OptionError(
+                f"cannot forecast {h} periods with a model fitted for {self.horizon}: "
+                f"fit one with a horizon of {max(h, 1)}."
+            )
+        if panel is None:
+            panel, pairs = self._panel, self._asked if pairs is None else pairs
+        if panel is None:
+            raise ModelError("a loaded model needs the rows to forecast from: predict(panel=...).")
+        self._check_fits(panel)
+        probabilities = _probabilities(level)
+        asked = panel.keys if pairs is None else pairs
+        mean, quantiles = self._recipe.predict(self._clipped(panel), asked, h, probabilities)
+        if self.clip is not None:
+            mean, quantiles = np.clip(mean, *self.clip), np.clip(quantiles, *self.clip)
+        return Forecast(
+            keys=asked,
+            calendar=panel.calendar.after(h),
+            mean=mean,
+            probabilities=np.array(probabilities),
+            quantiles=quantiles,
+            target_name=panel.target_name,
+            time_name=panel.time_name,
+        )
+
+    def layers(self) -> list[tuple[str, str, int]]:
+        """The fitted network as rows of layer, output shape and number of parameters."""
+        return self._recipe.layers()
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model to a folder: weights as safetensors, all else as JSON, no code.
+
+        A model that stood there before is replaced.
+
+        Raises:
+            ModelError: not fitted yet.
+            OptionError: the folder cannot be written, or is there and holds something else.
+        """
+        if self._fitted_on is None:
+            raise ModelError("there is nothing to save yet: call fit first.")
+        folder = Path(folder)
+        if folder.exists() and not (folder / _CONFIG).is_file() and any(folder.iterdir()):
+            raise OptionError(f"{folder} holds something other than a model: name a new folder.")
+        settings, tensors = self._recipe.state()
+        config = {
+            "format": FORMAT_VERSION,
+            "nestcast": __version__,
+            "recipe": self.recipe,
+            "horizon": self.horizon,
+            "seed": self.seed,
+            "clip": self.clip,
+            "fitted_on": self._fitted_on,
+            "settings": settings,
+        }
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        with replacing(folder) as aside:
+            aside.mkdir()
+            text = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False)
+            (aside / _CONFIG).write_text(text + "\n", encoding="utf-8")
+            safetensors.torch.save_file(contiguous, aside / _WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Forecaster:
+        """Read a model written by `save`; this never runs code from the folder.
+
+        Raises:
+            ModelError: no model there, a damaged one, or one of a newer format.
+        """
+        folder = Path(folder)
+        try:
+            config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+            if config["format"] > FORMAT_VERSION:
+                raise ModelError(
+                    f"the model in {folder} has format {config['format']}, written by nestcast "
+                    f"{config.get('nestcast', '?')}; this nestcast {__version__} reads up to "
+                    f"format {FORMAT_VERSION}: upgrade nestcast."
+                )
+            clip = config["clip"]
+            forecaster = cls(
+                config["horizon"],
+                recipe=config["recipe"],
+                seed=config["seed"],
+                clip=None if clip is None else (clip[0], clip[1]),
+            )
+            tensors = safetensors.torch.load_file(folder / _WEIGHTS)
+            restored = type(forecaster._recipe).restore(config["settings"], tensors)
+            forecaster._recipe = restored
+            forecaster._fitted_on = {**config["fitted_on"]}
+        except FileNotFoundError as error:
+            raise ModelError(
+                f"no model in {folder}: {Path(error.filename).name} is missing."
+            ) from None
+        except NestcastError:
+            raise
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RuntimeError,
+            safetensors.SafetensorError,
+        ) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ModelError(
+                f"the model in {folder} is damaged ({reason[:200]}): fit and save it again."
+            ) from None
+        return forecaster
+
+    def _clipped(self, panel: Panel) -> Panel:
+        """The panel as models see it: counts are never negative, and the target is clipped."""
+        low, high = (-math.inf, math.inf) if self.clip is None else self.clip
+        if panel.is_count:
+            low = max(low, 0.0)
+        return replace(panel, target=np.clip(panel.target, low, high))
+
+    def _check_fits(self, panel: Panel) -> None:
+        assert self._fitted_on is not None
+        found = {"keys": list(panel.keys.names), "frequency": panel.calendar.freq}
+        for name, value in found.items():
+            expected = self._fitted_on[name]
+            if value != expected:
+                raise ModelError(
+                    f"the model was fitted on {name} {expected}, the data have {value}: "
+                    "read them the same way as when it was fitted."
+                )
+        if self._fitted_on["is_count"] and not panel.is_count:
+            raise ModelError(
+                "the model was fitted on whole numbers and the data have fractions: fit a new one."
+            )
+
+
+def _probabilities(level: Sequence[float]) -> list[float]:
+    """The quantile levels that central intervals need, ascending, with the median."""
+    wrong = [one for one in level if not 0 < one < 100]
+    if wrong:
+        raise OptionError(f"a level is a percentage between 0 and 100, not {wrong[0]:g}.")
+    tails = {round((1 - one / 100) / 2, 10) for one in level}
+    return sorted(tails | {0.5} | {1 - tail for tail in tails})
