@@ -172,7 +172,9 @@ class Forecaster:
         if self._fitted_on is None:
             raise ModelError("there is nothing to save yet: call fit first.")
         folder = Path(folder)
-        if folder.exists() and not (folder / _CONFIG).is_file() and any(folder.iterdir()):
+        if folder.is_file() or (
+            folder.is_dir() and any(folder.iterdir()) and not (folder / _CONFIG).is_file()
+        ):
             raise OptionError(f"{folder} holds something other than a model: name a new folder.")
         settings, tensors = self._recipe.state()
         config = {

@@ -78,7 +78,7 @@ class Features:
         last, last_seen = self._past(rows, periods, 1)
         season, season_seen = self._past(rows, periods, self.season)
         scale = self.scale(rows, periods)
-        age = (periods - self.start[rows]).float()
+        age = (periods - self.start[rows]).clamp(min=0).float()
         columns = [
             last.asinh(),
             last / scale,

@@ -1,0 +1,43 @@
+"""The import rules of docs/architecture.md."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "nestcast"
+
+FORBIDDEN = {
+    "nn": [
+        "nestcast.data",
+        "nestcast.model",
+        "nestcast.recipes",
+        "nestcast.forecast",
+        "nestcast.training",
+    ],
+    "data": ["torch", "nestcast.nn", "nestcast.model", "nestcast.recipes", "nestcast.forecast"],
+    "model": ["nestcast.recipes", "nestcast.forecast", "nestcast.training"],
+    "recipes": ["nestcast.forecast", "nestcast.console"],
+    ".": ["nestcast.cli"],
+}
+NOT_AT_RUN_TIME = ["pandas", "polars", "pyarrow", "pytest"]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_rooms_import_in_one_direction(room):
+    files = list((PACKAGE / room).rglob("*.py"))
+    assert files
+    for path in files:
+        for name in imports(path):
+            for banned in [*FORBIDDEN[room], *NOT_AT_RUN_TIME]:
+                assert not f"{name}.".startswith(f"{banned}."), f"{path} imports {name}"
