@@ -35,3 +35,19 @@ def test_a_submission_has_one_period():
     assert forecast(horizon=1).to_submission(np.array([7, 8, 9]), "n")["n"].tolist() == [0, 1, 2]
     with pytest.raises(OptionError, match="2 periods"):
         forecast().to_submission(np.arange(3), "n")
+
+
+def test_frames_are_made_by_any_arrow_library():
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    one = forecast()
+    assert one.levels == (80.0,)
+    expected = {name: values.tolist() for name, values in one.to_columns([80]).items()}
+    frame = pl.DataFrame(one)
+    assert frame.schema["shop"] == pl.String
+    assert frame.schema["month"] == pl.Date
+    assert frame.to_dict(as_series=False) == expected
+    assert pa.table(one).to_pydict() == expected
+    assert pd.DataFrame.from_arrow(one)["mean"].tolist() == expected["mean"]

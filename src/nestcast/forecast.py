@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nestcast.data.calendar import Calendar
 from nestcast.data.keys import Column, Keys
+from nestcast.data.tables import arrow_stream
 from nestcast.errors import OptionError
 
 Floats = NDArray[np.float32]
@@ -65,6 +66,20 @@ class Forecast:
         """The central interval that holds `level` per cent, as (low, high)."""
         tail = (1 - level / 100) / 2
         return self.quantile(tail), self.quantile(1 - tail)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The central intervals held, in per cent, ascending."""
+        tails = self.probabilities[self.probabilities < 0.5]
+        return tuple(float(round(100 * (1 - 2 * tail), 8)) for tail in tails[::-1])
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The long table of all levels, for any library that reads Arrow.
+
+        `polars.DataFrame(forecast)`, `pandas.DataFrame.from_arrow(forecast)` and
+        `pyarrow.table(forecast)` work.
+        """
+        return arrow_stream(self.to_columns(self.levels))
 
     def to_columns(self, level: Sequence[float] = ()) -> dict[str, Column]:
         """A long table, one row per series and period: keys, time, `mean`, `lo-80`, `hi-80`, ...

@@ -48,19 +48,33 @@ def write_table(columns: Mapping[str, Column], path: Path) -> None:
         OptionError: the name has another ending, or the folder cannot be written to.
     """
     options = check_table_name(path)
-    dates = {name for name, values in columns.items() if values.dtype.kind == "M"}
-    table = {
-        name: values.astype("M8[us]") if name in dates else values
-        for name, values in columns.items()
-    }
-    select = ", ".join(
-        f"CAST({quote(name)} AS DATE) AS {quote(name)}" if name in dates else quote(name)
-        for name in table
-    )
     with replacing(path) as aside, duckdb.connect() as connection:
-        connection.register("columns", table)
         target = str(aside).replace("'", "''")
-        connection.execute(f"COPY (SELECT {select} FROM columns) TO '{target}' ({options})")
+        connection.execute(f"COPY ({_select(connection, columns)}) TO '{target}' ({options})")
+
+
+def arrow_stream(columns: Mapping[str, Column]) -> object:
+    """Columns of equal length as an Arrow stream (a PyCapsule), which every frame library reads.
+
+    Needs neither pyarrow nor a frame library.
+    """
+    connection = duckdb.connect()
+    return connection.sql(_select(connection, columns)).__arrow_c_stream__()
+
+
+def _select(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Column]) -> str:
+    """Make the columns known to DuckDB and say how to select them with their own types."""
+    types = {"M": ("M8[us]", "DATE"), "U": ("O", "VARCHAR")}
+    table, parts = {}, []
+    for name, values in columns.items():
+        kind = values.dtype.kind
+        dtype, sql_type = types.get(kind, (values.dtype, None))
+        table[name] = values.astype(dtype)
+        parts.append(
+            f"CAST({quote(name)} AS {sql_type}) AS {quote(name)}" if sql_type else quote(name)
+        )
+    connection.register("columns", table)
+    return f"SELECT {', '.join(parts)} FROM columns"
 
 
 def quote(name: str) -> str:
