@@ -221,10 +221,9 @@ class Forecaster:
             restored = type(forecaster._recipe).restore(config["settings"], tensors)
             forecaster._recipe = restored
             forecaster._fitted_on = {**config["fitted_on"]}
-        except FileNotFoundError as error:
-            raise ModelError(
-                f"no model in {folder}: {Path(error.filename).name} is missing."
-            ) from None
+        except FileNotFoundError:
+            missing = next(n for n in (_CONFIG, _WEIGHTS) if not (folder / n).is_file())
+            raise ModelError(f"no model in {folder}: {missing} is missing.") from None
         except NestcastError:
             raise
         except (

@@ -67,7 +67,7 @@ def test_scale_is_the_mean_so_far():
     series = 3
     start, end = int(panel.start[series]), 12
     past = panel.target[series, start:end]
-    assert scale[end, series] == pytest.approx((2.0 + past.sum()) / (1 + len(past)))
+    assert scale[end, series] == pytest.approx((1.0 + past.sum()) / (1 + len(past)))
     assert scale[start, series] == 2.0
 
 

@@ -33,7 +33,7 @@ class Features:
         ... )
         >>> features = Features(panel, groups=[()], typical=1.0)
         >>> rows, periods = torch.tensor([0]), torch.tensor([[1], [2], [3]])
-        >>> features.scale(rows, periods).ravel().tolist()  # (1, (1 + 2) / 2, (1 + 2 + 4) / 3)
+        >>> features.scale(rows, periods).ravel().tolist()  # 1, (1 + 2) / 2, (1 + 2 + 4) / 3
         [1.0, 1.5, 2.3333332538604736]
         >>> features.inputs(rows, periods).shape == (3, 1, features.size)
         True
@@ -53,7 +53,8 @@ class Features:
         filled = np.where(seen, panel.target, np.float32(0))
         self._target = torch.from_numpy(filled)
         self._seen = torch.from_numpy(seen)
-        self._scale = torch.from_numpy(_running_scale(filled, seen, typical))
+        pseudo_count = min(typical, 1.0) if panel.is_count else 0.0
+        self._scale = torch.from_numpy(_running_scale(filled, seen, typical, pseudo_count))
         self._groups = [
             (torch.from_numpy(code), torch.from_numpy(_group_means(filled, seen, code)))
             for code in (group_codes(panel, group) for group in groups)
@@ -134,16 +135,20 @@ def calendar_features(calendar: Calendar) -> NDArray[np.float32]:
 
 
 def _running_scale(
-    filled: NDArray[np.float32], seen: NDArray[np.bool_], typical: float
+    filled: NDArray[np.float32], seen: NDArray[np.bool_], typical: float, pseudo_count: float
 ) -> NDArray[np.float32]:
-    """Mean absolute target before each period, with `typical` counted as one more observation."""
+    """Mean absolute target before each period, always positive.
+
+    Counts get one more observation of `pseudo_count`, so that a history of zeros is small, not
+    nothing. A series without history, or of zeros in real values, has the typical size.
+    """
     shape = (filled.shape[0], filled.shape[1] + 1)
-    total, count = np.full(shape, typical, np.float32), np.ones(shape, np.float32)
+    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     np.cumsum(np.abs(filled), axis=1, out=total[:, 1:])
     np.cumsum(seen, axis=1, out=count[:, 1:])
-    total[:, 1:] += np.float32(typical)
-    count[:, 1:] += 1
-    return np.asarray(total / count)
+    none_yet = count == 0
+    mean = (total + np.float32(pseudo_count)) / np.maximum(count + (pseudo_count > 0), 1)
+    return np.where(none_yet | (mean <= 0), np.float32(typical), mean)
 
 
 def _group_means(

@@ -58,7 +58,7 @@ class SeedRecipe(Recipe):
     name: ClassVar[str] = "seed"
 
     def __init__(self) -> None:
-        self._network = SeedNetwork()
+        self._network: SeedNetwork
         self._window = 0
         self._deviation = 0.0
         self._lowest = -np.inf
@@ -72,6 +72,7 @@ class SeedRecipe(Recipe):
                 "the seed recipe needs 2 periods or more, one to learn from and one to predict; "
                 f"the data have {len(panel.calendar)}."
             )
+        self._network = SeedNetwork()
         series = _histories(panel, asked)
         history, target = series[:-1], series[-1]  # (time - 1, series), (series,)
         self._window = len(history)
@@ -133,6 +134,7 @@ class SeedRecipe(Recipe):
         recipe._window = settings["window"]
         recipe._deviation = settings["deviation"]
         recipe._lowest = 0.0 if settings["is_count"] else -np.inf
+        recipe._network = SeedNetwork()
         recipe._network.load_state_dict(dict(tensors))
         return recipe
 
