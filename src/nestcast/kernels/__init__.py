@@ -1,0 +1,1 @@
+"""The native CPU kernel. Only `nestcast.nn` reaches in here."""

@@ -1,0 +1,177 @@
+// Gradients of the weights: outer products of gate gradients and operands, summed over samples.
+//
+// They wait in a queue of slots, one a step and tile, until about a hundred samples are together;
+// then each block of the sum is loaded and stored once for all of them.
+#pragma once
+
+#include "layout.h"
+#include "tiles.h"
+
+namespace nestcast::NESTCAST_ISA {
+
+constexpr Index kQueueSlots = 8;
+
+// One weight gradient: rows of d times columns of a.
+struct WeightGradient {
+  Index rows, columns;
+  float* d = nullptr;     // [slot][padded rows][lane]
+  float* a = nullptr;     // [panel][slot][lane][column of the panel]
+  float* sum = nullptr;   // [panel][padded row][column of the panel]
+  float* bias = nullptr;  // [padded row][lane]: the sum of d, lane by lane
+
+  Index padded_rows() const { return round_up(rows, kGradientRows); }
+  Index padded_columns() const { return round_up(columns, kWidth); }
+  Blocks panels() const { return Blocks(padded_columns() / kWidth, kGradientVectors); }
+
+  void carve_queue(Carver& carver) {
+    d = carver.take(kQueueSlots * padded_rows() * kLanes);
+    a = carver.take(kQueueSlots * kLanes * padded_columns());
+  }
+  void carve_sum(Carver& carver) {
+    sum = carver.take(padded_rows() * padded_columns());
+    bias = carver.take(padded_rows() * kLanes);
+  }
+
+  float* d_of(Index slot) const { return d + slot * padded_rows() * kLanes; }
+
+  // Puts one sample's operand, `padded_columns` long, into its slot.
+  void put_row(Index slot, Index lane, const float* row) const {
+    const Blocks all = panels();
+    for (Index panel = 0; panel < all.count; ++panel) {
+      const Index begin = all.begin(panel) * kWidth;
+      const Index width = all.begin(panel + 1) * kWidth - begin;
+      std::memcpy(a + kQueueSlots * kLanes * begin + (slot * kLanes + lane) * width, row + begin,
+                  sizeof(float) * width);
+    }
+  }
+
+  // Puts a tile's operand [padded column][lane] into its slot.
+  void put_tile(Index slot, const float* tile) const {
+    const Blocks all = panels();
+    for (Index panel = 0; panel < all.count; ++panel) {
+      const Index begin = all.begin(panel) * kWidth;
+      const Index width = all.begin(panel + 1) * kWidth - begin;
+      float* const to = a + kQueueSlots * kLanes * begin + slot * kLanes * width;
+      for (Index column = 0; column < width; column += kWidth)
+        for (int lane = 0; lane < kLanes; lane += kWidth) {
+          Square square;
+          NESTCAST_UNROLL
+          for (int i = 0; i < kWidth; ++i)
+            square.rows[i] = load(tile + (begin + column + i) * kLanes + lane);
+          square.transpose();
+          NESTCAST_UNROLL
+          for (int i = 0; i < kWidth; ++i) store(to + (lane + i) * width + column, square.rows[i]);
+        }
+    }
+  }
+
+  // Adds the first `slots` slots to the sums.
+  void flush(Index slots) const {
+    const Index d_stride = padded_rows() * kLanes;
+    const Blocks all = panels();
+    for (Index panel = 0; panel < all.count; ++panel) {
+      const Index begin = all.begin(panel), vectors = all.begin(panel + 1) - begin;
+      const float* const operand = a + kQueueSlots * kLanes * begin * kWidth;
+      float* const panel_sum = sum + padded_rows() * begin * kWidth;
+      for (Index row = 0; row < padded_rows(); row += kGradientRows) {
+        const float* const gradient = d + row * kLanes;
+        float* const block = panel_sum + row * vectors * kWidth;
+        if (vectors == 1) accumulate_block<1>(gradient, d_stride, operand, slots, block);
+        if (vectors == 2) accumulate_block<2>(gradient, d_stride, operand, slots, block);
+        if constexpr (kGradientVectors > 2)
+          if (vectors == 3) accumulate_block<3>(gradient, d_stride, operand, slots, block);
+      }
+    }
+    for (Index at = 0; at < d_stride; at += kWidth) {
+      Vector total = load(bias + at);
+      for (Index slot = 0; slot < slots; ++slot) total += load(d + slot * d_stride + at);
+      store(bias + at, total);
+    }
+  }
+};
+
+// All weight gradients of a layer; the one of the projection comes last.
+struct WeightGradients {
+  WeightGradient of[kMaxDepth + 1];
+  Index count;
+
+  explicit WeightGradients(const Problem& p) : count(p.depth + (p.projected ? 1 : 0)) {
+    for (Index level = 0; level < p.depth; ++level)
+      of[level] = {4 * p.hidden_size, operand_rows(p, level)};
+    if (p.projected) of[p.depth] = {p.output_size, p.hidden_size};
+  }
+  void carve_queue(Carver& carver) {
+    for (Index i = 0; i < count; ++i) of[i].carve_queue(carver);
+  }
+  void carve_sum(Carver& carver) {
+    for (Index i = 0; i < count; ++i) of[i].carve_sum(carver);
+  }
+  void flush(Index slots) const {
+    for (Index i = 0; i < count; ++i) of[i].flush(slots);
+  }
+};
+
+static Index accumulator_size(const Problem& p) {
+  WeightGradients gradients(p);
+  Carver carver{nullptr};
+  gradients.carve_sum(carver);
+  return carver.used;
+}
+
+// Enough groups for the threads of a large machine, few enough to stay small.
+static Division divide(const Problem& p) {
+  const Index tiles = tile_count(p), sets = Blocks(tiles, tiles_per_set(p)).count;
+  const Index affordable = (Index{8} << 20) / accumulator_size(p) + 1;
+  Index groups = sets < 32 ? sets : 32;
+  if (groups > affordable) groups = affordable;
+  return {tiles, sets, groups};
+}
+
+// Adds up rows [begin, end) of one weight gradient over all groups, in the order of the groups.
+static void reduce_rows(const WeightGradient& first_group, Index group_stride, Index groups,
+                        Index begin, Index end, Index split, float* first, float* second,
+                        float* bias) {
+  const Blocks panels = first_group.panels();
+  const Index rest = first_group.columns - split;
+  for (Index panel = 0; panel < panels.count; ++panel) {
+    const Index start = panels.begin(panel) * kWidth;
+    const Index width = panels.begin(panel + 1) * kWidth - start;
+    const float* const block = first_group.sum + first_group.padded_rows() * start;
+    for (Index row = begin; row < end; ++row)
+      for (Index column = 0; column < width && start + column < first_group.columns; ++column) {
+        float total = 0.0f;
+        for (Index group = 0; group < groups; ++group)
+          total += block[group * group_stride + row * width + column];
+        const Index at = start + column;
+        (at < split ? first[row * split + at] : second[row * rest + at - split]) = total;
+      }
+  }
+  if (!bias) return;
+  for (Index row = begin; row < end; ++row) {
+    float total = 0.0f;
+    for (Index group = 0; group < groups; ++group)
+      for (Index lane = 0; lane < kLanes; ++lane)
+        total += first_group.bias[group * group_stride + row * kLanes + lane];
+    bias[row] = total;
+  }
+}
+
+static void reduce(const Problem& p, const Gradients& to, const float* accumulators, Index part,
+                   Index parts) {
+  WeightGradients gradients(p);
+  Carver carver{const_cast<float*>(accumulators)};
+  gradients.carve_sum(carver);
+  const Index groups = divide(p).groups;
+  for (Index i = 0; i < gradients.count; ++i) {
+    const WeightGradient& gradient = gradients.of[i];
+    const Index begin = gradient.rows * part / parts, end = gradient.rows * (part + 1) / parts;
+    if (i < p.depth)
+      reduce_rows(gradient, carver.used, groups, begin, end, first_columns(p, i),
+                  to.weight_ih[i], to.weight_hh[i], to.bias[i]);
+    else
+      reduce_rows(gradient, carver.used, groups, begin, end, gradient.columns, to.weight_hr,
+                  nullptr, nullptr);
+  }
+}
+
+}  // namespace nestcast::NESTCAST_ISA
