@@ -104,7 +104,8 @@ def _from_kernels(
     if split:
         kernels = [torch.cat(kernels[:2]), *kernels[2:]]
     depth, input_size = len(kernels), kernels[0].size(0) - H
-    expected = [(input_size + H, 4 * H)] + [(2 * H, 4 * H)] * (depth - 1)
+    expected: list[tuple[int, ...]] = [(input_size + H, 4 * H)]
+    expected += [(2 * H, 4 * H)] * (depth - 1)
     expected += [(4 * H,)] * len(biases)
     shapes = [tuple(array.shape) for array in (*kernels, *biases)]
     if shapes != expected or min(H, input_size) < 1 or len(biases) not in (0, depth):

@@ -12,6 +12,18 @@ from nestcast.nn.reference import Candidate, Level
 
 Device = torch.device | str | int | None
 
+_USUAL = {
+    "num_layers": 1,
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+    "proj_size": 0,
+    "depth": None,  # always shown
+    "recurrent_dropout": 0.0,
+    "candidate": "tanh",
+}
+
 
 class NestedLSTMBase(nn.Module):
     """Holds the weights of nested levels under the names that `torch.nn.LSTM` gives them.
@@ -86,6 +98,15 @@ class NestedLSTMBase(nn.Module):
                 _orthogonal_(weight)
             else:
                 nn.init.xavier_uniform_(weight)
+
+    def extra_repr(self) -> str:
+        """The arguments, as `print` shows them; those with their usual value left out."""
+        shown = [
+            f"{name}={getattr(self, name)!r}"
+            for name, usual in _USUAL.items()
+            if getattr(self, name, usual) != usual
+        ]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *shown])
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
