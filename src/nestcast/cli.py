@@ -13,8 +13,11 @@ from nestcast._version import __version__
 from nestcast.errors import NestcastError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nestcast.console import Messages
     from nestcast.data import Panel
+    from nestcast.data.keys import Column
     from nestcast.data.pairs import Pairs
     from nestcast.forecaster import Forecaster
 
@@ -103,12 +106,18 @@ def forecast(
     from nestcast.data import read_pairs, read_panel
     from nestcast.data.pairs import find_pairs
     from nestcast.data.tables import check_table_name
+    from nestcast.files import check_place
+    from nestcast.forecast import probabilities_of
 
     levels = _numbers(level, "--level")
+    probabilities_of(levels)
     limits = _limits(clip)
     _check_model_options(model, recipe=recipe, clip=clip, save_model=save_model)
     if output is not None:
         check_table_name(output)
+        check_place(output)
+    if save_model is not None:
+        check_place(save_model)
     say = _messages(quiet)
     _use_threads(threads)
     forecaster = None if model is None else _load(model)
@@ -145,6 +154,11 @@ def forecast(
         say.say(f"forecasting the {len(wanted.keys):,} series of {pairs}")
         for note in wanted.notes:
             say.say(f"  {note}")
+        if wanted.ids is not None and (horizon or 1) != 1:
+            raise OptionError(
+                f"{pairs} has one ID for each pair, which take one number each: "
+                "use --horizon 1, or pairs without an ID column."
+            )
 
     if forecaster is None:
         forecaster = _fit(panel, wanted, horizon or 1, recipe or "global", seed, limits, say)
@@ -213,8 +227,6 @@ def _write_forecast(
 ) -> None:
     from dataclasses import replace
 
-    from nestcast.data import write_table
-
     keys = None if wanted is None else wanted.keys
     result = forecaster.predict(horizon, levels, panel=panel, pairs=keys)
     if wanted is not None:
@@ -223,7 +235,25 @@ def _write_forecast(
         columns = result.to_submission(wanted.ids, _submission_column(panel))
     else:
         columns = result.to_columns(levels)
-    write_table(columns, output if output is not None else sys.stdout)
+    _write(columns, output)
+
+
+def _write(columns: Mapping[str, Column], output: Path | None) -> None:
+    """Write to a file, or as CSV to stdout."""
+    import shutil
+    import tempfile
+
+    from nestcast.data import write_table
+
+    if output is not None:
+        write_table(columns, output)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        csv = Path(scratch) / "forecast.csv"
+        write_table(columns, csv)
+        with csv.open("rb") as lines:
+            shutil.copyfileobj(lines, sys.stdout.buffer)
+        sys.stdout.flush()
 
 
 def _submission_column(panel: Panel) -> str:
