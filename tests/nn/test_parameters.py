@@ -73,14 +73,14 @@ class Model(nn.Module):
 
 @pytest.mark.parametrize("assign", [False, True])
 def test_torch_lstm_loads_strictly_inside_a_bigger_module(assign: bool) -> None:
-    options = {"num_layers": 2, "bidirectional": True, "proj_size": 2}
+    options = {"num_layers": 2, "bidirectional": True, "proj_size": 2, "dtype": torch.float64}
     theirs, ours = Model(nn.LSTM(3, 4, **options)), Model(NestedLSTM(3, 4, depth=1, **options))
     state = theirs.state_dict()
     before = {name: weight.clone() for name, weight in state.items()}
     ours.load_state_dict(state, assign=assign)
     assert list(state) == list(before)
     assert all(torch.equal(state[name], before[name]) for name in before)
-    x = torch.randn(5, 2, 3)
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
     torch.testing.assert_close(ours.blocks[1](x)[0], theirs.blocks[1](x)[0])
 
 

@@ -108,7 +108,8 @@ def _from_kernels(
     expected += [(2 * H, 4 * H)] * (depth - 1)
     expected += [(4 * H,)] * len(biases)
     shapes = [tuple(array.shape) for array in (*kernels, *biases)]
-    if shapes != expected or min(H, input_size) < 1 or len(biases) not in (0, depth):
+    others = any(array.dim() not in (1, 2) for array in arrays)
+    if others or shapes != expected or min(H, input_size) < 1 or len(biases) not in (0, depth):
         raise ValueError(
             "the weights do not fit together: expected a kernel (input + H, 4H), one of (2H, 4H) "
             "for each inner level, and no bias or one of (4H,) for each level, got shapes "
