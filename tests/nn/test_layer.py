@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 from nestcast.nn import NestedLSTM
+from nestcast.nn.dispatch import run_layer
 
 F64 = torch.float64
 CONFIGURATIONS: list[dict[str, Any]] = [
@@ -81,7 +82,7 @@ def compare(lstm: nn.LSTM, ours: NestedLSTM, x: Any, leaf: Tensor, state: Any) -
     "kind", ["time first", "batch first", "unbatched", "sorted", "unsorted", "packed lists"]
 )
 def test_depth_1_is_torch_lstm(options: dict[str, Any], stateful: bool, kind: str) -> None:
-    lstm, ours = twins(**options, batch_first=kind == "batch first")
+    lstm, ours = twins(**options, batch_first=kind in ("batch first", "unbatched"))
     N = len(LENGTHS)
     leaf = torch.randn(*((6,) if kind == "unbatched" else (6, N)), 3, dtype=F64, requires_grad=True)
     x: Any = leaf
@@ -229,11 +230,18 @@ def test_recurrent_dropout_is_one_scaled_mask_for_all_steps() -> None:
     close(layer.eval()(x)[0], plain(x)[0])
 
 
-def test_recurrent_dropout_draws_for_every_layer_and_direction() -> None:
-    layer = NestedLSTM(3, 64, 2, bidirectional=True, recurrent_dropout=0.5)
-    torch.manual_seed(1)
-    masks = [layer._recurrent_mask(torch.zeros(1, 64)) for _ in range(2)]
-    assert not torch.equal(*masks)
+def test_recurrent_dropout_draws_for_every_layer_and_direction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    masks = []
+
+    def record(*args: Any, recurrent_mask: Tensor, **kwargs: Any) -> Any:
+        masks.append(tuple(recurrent_mask.flatten().tolist()))
+        return run_layer(*args, recurrent_mask=recurrent_mask, **kwargs)
+
+    monkeypatch.setattr("nestcast.nn.layer.run_layer", record)
+    NestedLSTM(3, 32, 2, bidirectional=True, recurrent_dropout=0.5)(torch.randn(4, 2, 3))
+    assert len(masks) == len(set(masks)) == 4
 
 
 @pytest.mark.parametrize("depth", [1, 2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, get_args
 
 import torch
@@ -109,11 +108,11 @@ class NestedLSTMBase(nn.Module):
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *shown])
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        state_dict = dict(state_dict)  # the caller's stays as it is
+        # `load_state_dict` hands over a copy, so the caller's dict stays as it is.
         for key in [key for key in state_dict if key.startswith(f"{prefix}bias_hh")]:
-            kept = key.replace("bias_hh", "bias_ih")
+            kept = f"{prefix}bias_ih{key.removeprefix(f'{prefix}bias_hh')}"
             if self.bias and kept in state_dict:  # PyTorch's two biases are only ever added
                 state_dict[kept] = state_dict[kept] + state_dict.pop(key)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
