@@ -41,7 +41,7 @@ def run(
         inner_h = cells[depth] * sigmoid(f)
         inner_x = combine(sigmoid(i), first_activation(j) if depth == 0 else np.tanh(j))
         if depth + 1 == len(kernels):
-            c, deeper = inner_h + inner_x, []
+            c = inner_h + inner_x
             deeper = [c]
         else:
             c, deeper = level(depth + 1, inner_x, inner_h, cells)
@@ -145,6 +145,8 @@ def test_dtype_is_the_weights_dtype() -> None:
         ([(4, 16)], "do not fit together"),
         ([(6, 15)], "do not fit together"),
         ([(6, 16), (2, 2, 2)], "do not fit together"),
+        ([(2, 16), (4, 10)], "do not fit together"),
+        ([(2, 15), (3, 15)], "do not fit together"),
         ([(6, 3)], "do not fit together"),
     ],
 )

@@ -100,7 +100,8 @@ def _from_kernels(
     H = kernels[0].size(1) // 4
     if any(kernel.shape == (H, 3 * H) for kernel in kernels):
         raise ValueError("the weights hold peephole connections, which the Nested LSTM has not")
-    split = len(kernels) > 1 and kernels[1].size(0) == H  # an inner kernel has 2H rows
+    # Split, the second has H rows; an inner kernel has 2H.
+    split = len(kernels) > 1 and kernels[1].shape == (H, kernels[0].size(1))
     if split:
         kernels = [torch.cat(kernels[:2]), *kernels[2:]]
     depth, input_size = len(kernels), kernels[0].size(0) - H
