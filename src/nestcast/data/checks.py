@@ -100,7 +100,7 @@ def malformed() -> Check:
 
 def date_checks(column: RawColumn, written: str, window: tuple[str, str] | None) -> Iterator[Check]:
     """A date must be there, be readable as `day`, and lie near the others."""
-    yield Check(f"{column.name} is missing", column.is_blank)
+    yield Check(f"{column.name} is missing", f"day IS NULL AND {column.is_blank}")
     yield Check(f"{column.name} is not a date ({written})", "day IS NULL", column.text)
     if window:
         low, high = (f"DATE {literal(day)}" for day in window)
@@ -122,7 +122,7 @@ def key_checks(
         is_text: whether any text will do.
         known_in: the table that must list it, if any; its ids are joined as `known_<value>`.
     """
-    yield Check(f"{column.name} is missing", column.is_blank)
+    yield Check(f"{column.name} is missing", f"{value} IS NULL AND {column.is_blank}")
     if not is_text:
         yield Check(not_whole(column.name), f"{value} IS NULL", column.text)
     if known_in:
@@ -136,7 +136,9 @@ def not_whole(name: str) -> str:
 
 def number_checks(column: RawColumn, value: str, *, may_be_negative: bool) -> Iterator[Check]:
     """A number must be there, be one, be finite, and for prices not be negative."""
-    yield Check(f"{column.name} is missing", f"{column.is_blank} OR isnan({value})")
+    yield Check(
+        f"{column.name} is missing", f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
+    )
     yield Check(f"{column.name} is not a number", f"{value} IS NULL", column.text)
     yield Check(f"{column.name} is out of range", f"abs({value}) > {_LARGEST:.0f}", column.text)
     if not may_be_negative:

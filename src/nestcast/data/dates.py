@@ -54,11 +54,11 @@ def date_reader(
     type_ = table.parts[number].types[at]
     if type_ == "DATE" or type_.startswith("TIMESTAMP"):
         return DateReader("a date", _plausible(f"CAST(c{at} AS DATE)"))
-    text = f"trim(CAST(c{at} AS VARCHAR))"
+    text = f"CAST(c{at} AS VARCHAR)"
     if date_format is not None:
         _check_format(engine, date_format)
         return DateReader(date_format, _by_format(date_format)(text))
-    values = f"SELECT n, {text} AS v FROM ({{scan}}) WHERE {text} <> ''"
+    values = f"SELECT n, {text} AS v FROM ({{scan}}) WHERE trim({text}) <> ''"
     name = table.names[at]
     # A few rows tell most files; all of them are asked where those leave a doubt.
     for limit in (f" LIMIT {_SAMPLE}", ""):
@@ -89,7 +89,7 @@ def _by_format(format_: str) -> Callable[[str], str]:
 
 def _iso(text: str) -> str:
     # The cast also takes words such as "infinity".
-    return _plausible(f"CASE WHEN {text} < ':' THEN TRY_CAST({text} AS DATE) END")
+    return _plausible(f"CASE WHEN {text} < ':' THEN TRY_CAST(trim({text}) AS DATE) END")
 
 
 def _plausible(day: str) -> str:

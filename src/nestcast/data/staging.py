@@ -92,7 +92,7 @@ def _checks(
         raw, value = raw_column(table, part, name), f"k{number}"
         is_text = name in reading.text_keys
         if is_text:
-            columns[value] = raw.text
+            columns[value] = f"CASE WHEN NOT {raw.is_blank} THEN {raw.text} END"
         else:
             columns[value] = raw.whole if layout.whole_keys else raw.plain_whole
         file, known = (reading.known or {}).get(name, (None, ""))
