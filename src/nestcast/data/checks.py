@@ -136,9 +136,8 @@ def not_whole(name: str) -> str:
 
 def number_checks(column: RawColumn, value: str, *, may_be_negative: bool) -> Iterator[Check]:
     """A number must be there, be one, be finite, and for prices not be negative."""
-    yield Check(
-        f"{column.name} is missing", f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
-    )
+    is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
+    yield Check(f"{column.name} is missing", is_missing)
     yield Check(f"{column.name} is not a number", f"{value} IS NULL", column.text)
     yield Check(f"{column.name} is out of range", f"abs({value}) > {_LARGEST:.0f}", column.text)
     if not may_be_negative:
