@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import duckdb
 from numpy.typing import NDArray
 
-from nestcast.errors import DataError, OptionError
+from nestcast.errors import DataError, NestcastError, OptionError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -102,23 +102,23 @@ def one_line_errors(function: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         # Raised after the handler: an error of DuckDB that lives on as a context, until the
         # interpreter exits, makes its bindings print warnings of leaks.
+        stop: BaseException
         try:
             return function(*args, **kwargs)
+        except NestcastError as error:
+            if "\n" not in str(error):
+                raise
+            stop = type(error)(" ".join(str(error).split()))  # a name in it had a line break
         except duckdb.InterruptException:
-            interrupted, problem = True, ""
+            stop = KeyboardInterrupt()
         except duckdb.OutOfMemoryException as error:
-            interrupted, problem = (
-                False,
-                (
-                    f"reading needs more memory than allowed ({first_line(error)}). "
-                    "Raise it with --memory-limit, or use fewer --threads."
-                ),
+            stop = DataError(
+                f"reading needs more memory than allowed ({first_line(error)}). "
+                "Raise it with --memory-limit, or use fewer --threads."
             )
         except duckdb.Error as error:
-            interrupted, problem = False, f"the data cannot be read: {first_line(error)}."
-        if interrupted:
-            raise KeyboardInterrupt
-        raise DataError(problem)
+            stop = DataError(f"the data cannot be read: {first_line(error)}.")
+        raise stop
 
     return wrapper
 

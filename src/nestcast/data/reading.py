@@ -213,7 +213,7 @@ def _report(
     rejected = counts_by_reason(db, checks)
     notes = [*_merges(db, layout, preset)]
     notes += [
-        f"{check.reason}: {rejected[check.reason]:,} rows dropped"
+        f"{check.reason}, rows dropped: {rejected[check.reason]:,}"
         for check in checks
         if check.is_cleaning and check.reason in rejected
     ]
@@ -233,7 +233,7 @@ def _merges(db: Engine, layout: Layout, preset: Preset) -> list[str]:
         for old, new in preset.merged.get(name, {}).items():
             count = _count(db, f"reason = 0 AND k{at} = '{old}'")
             if count:
-                notes.append(f"preset {preset.name}: {name} {old} is {new}: {count:,} rows")
+                notes.append(f"preset {preset.name}: {name} {old} is {new}, rows: {count:,}")
     return notes
 
 

@@ -65,13 +65,11 @@ class SmallTable:
             DataError: one is blank or something else.
         """
         values = self.filled(name)
-        numbers = np.empty(len(values), dtype=np.int64)
-        for at, value in enumerate(values):
-            number = as_whole(value)
+        numbers = [as_whole(value) for value in values]
+        for at, number in enumerate(numbers):
             if number is None:
-                raise self.error(at, name, f"is not a whole number: {value!r}. Correct it.")
-            numbers[at] = number
-        return numbers
+                raise self.error(at, name, f"is not a whole number: {values[at]!r}. Correct it.")
+        return np.array(numbers, dtype=np.int64)
 
     def check_distinct(self, name: str, values: Column) -> None:
         """Refuse a value that stands twice.
@@ -129,21 +127,15 @@ def as_whole(text: str) -> int | None:
         number = int(text)
     except ValueError:
         try:
-            real = float(text)
+            number = int(real) if (real := float(text)).is_integer() else None
         except ValueError:
             return None
-        if not real.is_integer():
-            return None
-        number = int(real)
-    return number if -(2**63) <= number < 2**63 else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def keys_of_text(values: list[str]) -> Column:
     """Whole numbers if all are written as such, else text (007 is text), shape (rows,)."""
     numbers = [as_whole(value) for value in values]
-    if all(
-        number is not None and str(number) == value
-        for number, value in zip(numbers, values, strict=True)
-    ):
+    if all(str(number) == value for number, value in zip(numbers, values, strict=True)):
         return np.array(numbers, dtype=np.int64)
     return np.array(values, dtype=np.str_)

@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import io
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -227,7 +228,7 @@ def _bytes(path: Path) -> Iterator[IO[bytes]]:
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
             yield file  # type: ignore[misc]
-    except (gzip.BadGzipFile, EOFError):
+    except (gzip.BadGzipFile, zlib.error, EOFError):
         raise DataError(f"{path} is not a whole gzip file: compress or copy it again.") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}. Check the file.") from None
