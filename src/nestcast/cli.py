@@ -31,6 +31,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+_INTERRUPTED = 130
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 
@@ -112,6 +114,8 @@ def forecast(
     levels = _numbers(level, "--level")
     probabilities_of(levels)
     limits = _limits(clip)
+    if horizon is not None and horizon < 1:
+        raise OptionError(f"--horizon must be 1 or more, not {horizon}.")
     _check_model_options(model, recipe=recipe, clip=clip, save_model=save_model)
     if output is not None:
         check_table_name(output)
@@ -333,12 +337,12 @@ def main() -> None:
     """Run the command; every error on purpose is one line on stderr."""
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            code = _fail("interrupted; nothing was written.", _INTERRUPTED)
     except NestcastError as error:
         code = _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         code = _fail(f"{error.format_message()} See {_called()} --help.", 2)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _fail("interrupted; nothing was written.", 130)
     except BrokenPipeError:
         # The reader of stdout went away, as `| head` does: no error, but no more output either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
