@@ -130,16 +130,20 @@ def key_checks(
 
 
 def not_whole(name: str) -> str:
-    """The reason for which a key that should be a whole number is refused."""
+    """The reason for which a value that should be a whole number is refused."""
     return f"{name} is not a whole number"
 
 
-def number_checks(column: RawColumn, value: str, *, may_be_negative: bool) -> Iterator[Check]:
-    """A number must be there, be one, be finite, and for prices not be negative."""
+def number_checks(
+    column: RawColumn, value: str, *, may_be_negative: bool = True, is_whole: bool = False
+) -> Iterator[Check]:
+    """A number must be there, be one, be finite, and for some be whole or not negative."""
     is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
     yield Check(f"{column.name} is missing", is_missing)
     yield Check(f"{column.name} is not a number", f"{value} IS NULL", column.text)
     yield Check(f"{column.name} is out of range", f"abs({value}) > {_LARGEST:.0f}", column.text)
+    if is_whole:
+        yield Check(not_whole(column.name), f"{value} <> floor({value})", column.text)
     if not may_be_negative:
         yield Check(f"{column.name} is negative", f"{value} < 0", column.text)
 

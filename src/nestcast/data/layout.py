@@ -24,6 +24,7 @@ class Layout:
         price: price of one unit, if known.
         freq: length of a period; None asks for the dates themselves.
         whole_keys: whether the key columns hold whole numbers by definition.
+        whole_target: whether the target does.
     """
 
     time: str
@@ -33,17 +34,26 @@ class Layout:
     freq: Frequency | None = None
     counts_months: bool = False
     whole_keys: bool = False
+    whole_target: bool = False
 
 
-DAILY = Layout("date", ("shop_id", "item_id"), "item_cnt_day", "item_price", "1mo", whole_keys=True)
+DAILY = Layout(
+    time="date",
+    series=("shop_id", "item_id"),
+    target="item_cnt_day",
+    price="item_price",
+    freq="1mo",
+    whole_keys=True,
+    whole_target=True,
+)
 MONTHLY = Layout(
-    "date_block_num",
-    ("shop_id", "item_id"),
-    "item_cnt_month",
-    None,
-    "1mo",
+    time="date_block_num",
+    series=("shop_id", "item_id"),
+    target="item_cnt_month",
+    freq="1mo",
     counts_months=True,
     whole_keys=True,
+    whole_target=True,
 )
 NIXTLA = Layout("ds", ("unique_id",), "y")
 
@@ -110,6 +120,7 @@ def choose_layout(
         freq=parse_frequency(freq) if freq else named.freq,
         counts_months=named.counts_months and time in (None, named.time),
         whole_keys=named.whole_keys and not series,
+        whole_target=named.whole_target and not target,
     )
     _check(layout)
     return layout

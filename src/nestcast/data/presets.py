@@ -50,6 +50,7 @@ def preset_named(name: str | None) -> Preset:
     """The preset of that name; None is the one that does nothing.
 
     Example:
+        >>> import numpy as np
         >>> preset_named("1c").merge(Keys({"shop_id": np.array([0, 5])}))["shop_id"]
         array([57,  5])
 

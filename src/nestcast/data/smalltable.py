@@ -123,6 +123,7 @@ def read_small(engine: Engine, source: Any, encoding: str) -> SmallTable:
 
 def as_whole(text: str) -> int | None:
     """The whole number that a text is, as `RawColumn.whole` reads it: 5.0 is 5, 5.5 is none."""
+    number: int | None
     try:
         number = int(text)
     except ValueError:

@@ -20,7 +20,8 @@ from nestcast.data.tables import literal, quote
 from nestcast.data.textfile import (
     Dialect,
     clean_copy,
-    lines_of_records,
+    has_quotes,
+    lines_of_rows,
     read_dialect,
 )
 from nestcast.errors import DataError
@@ -51,7 +52,7 @@ class Part:
     def places(self, numbers: Iterable[int]) -> dict[int, int]:
         """Line (of a text file) or row (of anything else) of each `n`."""
         if self.n == "record" and self.path is not None and self.dialect is not None:
-            return lines_of_records(self.path, self.dialect, numbers)
+            return lines_of_rows(self.path, self.dialect, numbers)
         return {number: number for number in numbers}
 
     def place(self, number: int) -> str:
@@ -150,7 +151,7 @@ def _open_files(engine: Engine, paths: list[Path], encoding: str, name: str) -> 
         else:
             dialect = read_dialect(path, encoding)
             names, part = dialect.names, _text_part(path, dialect, table.names)
-            if not (dialect.is_utf8 and dialect.plain):
+            if not dialect.is_plain:
                 part = _cleaned(engine, part, table.names or names, at)
         table.names = table.names or names
         table.parts.append(part)
@@ -186,7 +187,12 @@ def _text_part(path: Path, dialect: Dialect, wanted: Sequence[str]) -> Part:
     order = _order(str(path), dialect.names, wanted)
     csv = _csv(path, dialect.delimiter, _numbered(len(dialect.names)), header=True)
     columns = ", ".join(f"c{there} AS c{here}" for here, there in enumerate(order))
-    scan = f"SELECT row_number() OVER () AS n, NULL::VARCHAR AS problem, {columns} FROM {csv}"
+    problem = "NULL::VARCHAR"
+    if has_quotes(path):
+        # Lines may have been joined by a stray mark; the clean copy knows how to tell.
+        breaks = " OR ".join(f"contains(c{here}, chr(10))" for here in range(len(order)))
+        problem = f"CASE WHEN {breaks} THEN error('a value goes on over lines') END"
+    scan = f"SELECT row_number() OVER () AS n, {problem} AS problem, {columns} FROM {csv}"
     return Part(str(path), ("VARCHAR",) * len(order), scan, "record", path, dialect)
 
 

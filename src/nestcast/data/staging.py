@@ -102,7 +102,7 @@ def _checks(
     numbers = {layout.target: "y"}
     target = raw_column(table, part, layout.target)
     columns["y"] = target.number
-    checks += number_checks(target, "y", may_be_negative=True)
+    checks += number_checks(target, "y", is_whole=layout.whole_target)
     if layout.price:
         price = raw_column(table, part, layout.price)
         numbers[layout.price] = "price"

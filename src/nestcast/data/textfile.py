@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -35,18 +34,21 @@ class Dialect:
         names: the column names of its header.
         delimiter: what separates values.
         encoding: its encoding, by Python's name.
-        plain: whether the header is one line, the first.
+        header_line: line of the header.
     """
 
     names: tuple[str, ...]
     delimiter: str
     encoding: str
-    plain: bool
+    header_line: int
 
     @property
-    def is_utf8(self) -> bool:
-        """Whether DuckDB can read the bytes as they are."""
-        return self.encoding == "utf-8-sig"
+    def is_plain(self) -> bool:
+        """Whether DuckDB can try to read the file as it is.
+
+        It wants UTF-8 and the header on line 1, and takes blank lines of a single column as rows.
+        """
+        return self.encoding == "utf-8-sig" and self.header_line == 1 and len(self.names) > 1
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Record:
     problem: str | None = None
 
 
+class _Open(Exception):  # noqa: N818 - not an error, but how a quoted value says that it goes on
+    """A quotation mark has not been closed by the end of a text."""
+
+
 def read_dialect(path: Path, encoding: str) -> Dialect:
     """Find out how a file is written from its header.
 
@@ -67,21 +73,27 @@ def read_dialect(path: Path, encoding: str) -> Dialect:
     """
     encoding = _python_name(encoding)
     with _text(path, encoding) as lines:
-        header = next(_joined(lines, _DELIMITERS), None)
-    if header is None:
+        number, text = next(_filled(lines), (0, ""))
+    if not number:
         raise DataError(f"{path} is empty: it needs a line of column names, then rows.")
-    number, text, is_closed = header
-    if not is_closed:
-        raise DataError(
-            f"{path} line {number}: a quotation mark in the header is not closed. Close it."
-        )
-    delimiter = max(_DELIMITERS, key=_without_quoted(text).count)
-    names = tuple(name.strip() for name in _split(text, delimiter).values)
+    delimiter = max(_DELIMITERS, key="".join(text.split('"')[::2]).count)  # outside quotes
+    try:
+        values, problem = _split(text, delimiter)
+    except _Open:
+        values, problem = [], "a quotation mark is not closed"
+    if problem:
+        raise DataError(f"{path} line {number}: {problem}. Correct the column names.")
+    names = tuple(name.strip() for name in values)
     twice = [name for name in names if name and names.count(name) > 1]
     if twice:
         raise DataError(f"{path} line {number}: two columns are named {twice[0]!r}. Rename one.")
-    plain = number == 1 and "\n" not in text.rstrip("\r\n")
-    return Dialect(names, delimiter, encoding, plain)
+    return Dialect(names, delimiter, encoding, number)
+
+
+def has_quotes(path: Path) -> bool:
+    """Whether there is a quotation mark anywhere in a file."""
+    with _bytes(path) as file:
+        return any(b'"' in block for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def records(path: Path, dialect: Dialect) -> Iterator[Record]:
@@ -92,15 +104,30 @@ def records(path: Path, dialect: Dialect) -> Iterator[Record]:
     """
     width = len(dialect.names)
     with _text(path, dialect.encoding) as lines:
-        below_header = islice(_joined(lines, dialect.delimiter), 1, None)
-        for number, text, is_closed in below_header:
-            if not is_closed:
-                values = text.rstrip("\r\n").split(dialect.delimiter)
-                yield Record(number, values, "a quotation mark is not closed")
-            elif len(text) > _LONGEST_LINE:
-                yield Record(number, [text[:80]], f"longer than {_LONGEST_LINE:,} characters")
-            else:
-                yield _checked(_split(text, dialect.delimiter), number, width)
+        numbered = _filled(lines)
+        next(numbered, None)
+        waiting: deque[tuple[int, str]] = deque()
+        while line := (waiting.popleft() if waiting else next(numbered, None)):
+            number, text = line
+            if len(text) > _LONGEST_LINE:
+                problem = f"longer than {_LONGEST_LINE:,} characters"
+                yield Record(number, [text[:100]], problem)
+                continue
+            try:
+                values, problem = _split(text, dialect.delimiter)
+            except _Open:
+                following: list[tuple[int, str]] = []
+                ahead = _ahead(waiting, numbered, following)
+                joined = _join(text, ahead, dialect.delimiter, width)
+                if joined is None:
+                    waiting.extendleft(reversed(following))
+                values = joined or text.split(dialect.delimiter)
+                problem = "" if joined else "a quotation mark is not closed"
+            while len(values) > width and not values[-1]:
+                values.pop()  # a trailing delimiter
+            if not problem and len(values) != width:
+                problem = f"{len(values)} values where the header has {width} columns"
+            yield Record(number, values, problem or None)
 
 
 def clean_copy(path: Path, dialect: Dialect, target: Path) -> None:
@@ -121,96 +148,75 @@ def clean_copy(path: Path, dialect: Dialect, target: Path) -> None:
             writer.writerow([record.line, record.problem, *values])
 
 
-def lines_of_records(path: Path, dialect: Dialect, ordinals: Iterable[int]) -> dict[int, int]:
-    """Line on which each of the given records (1 = the first below the header) begins."""
+def lines_of_rows(path: Path, dialect: Dialect, ordinals: Iterable[int]) -> dict[int, int]:
+    """Lines of the given rows (1 = the first below the header) of a file with one row per line."""
     wanted = set(ordinals)
-    if not wanted:
-        return {}
-    if dialect.plain and _has_one_record_per_line(path):
-        return {ordinal: ordinal + 1 for ordinal in wanted}
-    lines = {}
-    for ordinal, record in enumerate(records(path, dialect), start=1):
-        if ordinal in wanted:
-            lines[ordinal] = record.line
-            if len(lines) == len(wanted):
-                break
+    lines: dict[int, int] = {}
+    if wanted:
+        with _text(path, dialect.encoding) as text:
+            for ordinal, (line, _) in enumerate(_filled(text)):
+                if ordinal in wanted:
+                    lines[ordinal] = line
+                    if len(lines) == len(wanted):
+                        break
     return lines
 
 
-def _has_one_record_per_line(path: Path) -> bool:
-    """Whether the file has neither quotation marks nor blank lines (or lone carriage returns)."""
-    last = b"\n"
-    with _bytes(path) as file:
-        while block := file.read(1 << 20):
-            # The last character of the block before decides whether this one begins a line.
-            around = (last + block).replace(b"\r\n", b"\n")
-            if b'"' in block or b"\n\n" in around:
-                return False
-            last = block[-1:]
-    return True
+def _filled(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that is not blank."""
+    for number, line in enumerate(lines, start=1):
+        if text := line.rstrip("\r\n"):
+            yield number, text
 
 
-def _joined(lines: Iterator[str], delimiters: str) -> Iterator[tuple[int, str, bool]]:
-    """(first line, text, whether its quotation marks are closed) of each record."""
-    numbered = enumerate(lines, start=1)
-    waiting: deque[tuple[int, str]] = deque()
-    while True:
+def _ahead(
+    waiting: deque[tuple[int, str]],
+    numbered: Iterator[tuple[int, str]],
+    taken: list[tuple[int, str]],
+) -> Iterator[str]:
+    """The next lines; those taken are noted, to be given back."""
+    while len(taken) < _MOST_LINES_OF_A_RECORD:
         line = waiting.popleft() if waiting else next(numbered, None)
         if line is None:
             return
-        number, text = line
-        if not text.strip("\r\n"):
+        taken.append(line)
+        yield line[1]
+
+
+def _join(text: str, ahead: Iterator[str], delimiter: str, width: int) -> list[str] | None:
+    """The values of a record that goes on over lines; None if it makes no row that way.
+
+    A line that is a row by itself is not part of a value: the mark before it is a stray one.
+    """
+    for line in ahead:
+        text += "\n" + line
+        if '"' not in line:
+            if line.count(delimiter) == width - 1 > 0:
+                return None
             continue
-        looked_at: list[tuple[int, str]] = []
-        whole, is_open = text, _ends_inside_quotes(text, delimiters)
-        while is_open and len(looked_at) < _MOST_LINES_OF_A_RECORD:
-            following = waiting.popleft() if waiting else next(numbered, None)
-            if following is None:
-                break
-            looked_at.append(following)
-            whole += following[1]
-            is_open = '"' not in following[1] or _ends_inside_quotes(whole, delimiters)
-        if is_open:
-            waiting.extendleft(reversed(looked_at))
-        yield number, text if is_open else whole, not is_open
+        try:
+            values, problem = _split(text, delimiter)
+        except _Open:
+            continue
+        return values if not problem and len(values) == width else None
+    return None
 
 
-def _ends_inside_quotes(text: str, delimiters: str) -> bool:
-    # An odd number of marks may still be one inside a bare value, as in 5" disk.
-    return text.count('"') % 2 == 1 and any(_opens_unclosed(text, one) for one in delimiters)
+def _split(text: str, delimiter: str) -> tuple[list[str], str]:
+    """The values of a record, and what is wrong with its quotation marks.
 
-
-def _opens_unclosed(text: str, delimiter: str) -> bool:
-    try:
-        for _ in csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True):
-            pass
-    except csv.Error as error:
-        return "unexpected end" in str(error)
-    return False
-
-
-def _split(text: str, delimiter: str) -> Record:
-    text = text.rstrip("\r\n")
+    Raises:
+        _Open: the text ends inside a quoted value.
+    """
     if '"' not in text:
-        return Record(0, text.split(delimiter))
+        return text.split(delimiter), ""
     try:
-        values = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
-    except csv.Error:
-        return Record(0, text.split(delimiter), "text after a closing quotation mark")
-    return Record(0, values)
-
-
-def _checked(record: Record, line: int, width: int) -> Record:
-    values, problem = record.values, record.problem
-    while len(values) > width and not values[-1]:
-        values.pop()  # a trailing delimiter
-    if problem is None and len(values) != width:
-        problem = f"{len(values)} values where the header has {width} columns"
-    return Record(line, values, problem)
-
-
-def _without_quoted(text: str) -> str:
-    return "".join(text.split('"')[::2])
+        lines = text.splitlines(keepends=True)
+        return next(csv.reader(lines, delimiter=delimiter, strict=True)), ""
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise _Open from None
+        return text.split(delimiter), "text after a closing quotation mark"
 
 
 def _python_name(encoding: str) -> str:
