@@ -23,7 +23,7 @@ from nestcast.data.presets import Preset, check_applies, preset_named
 from nestcast.data.rejects import check_limit, counts_by_reason, write_rejected
 from nestcast.data.report import ReadReport
 from nestcast.data.source import Table, open_table
-from nestcast.data.staging import Reading, raw_column, stage
+from nestcast.data.staging import Reading, raw_column, stage, text_keys
 from nestcast.errors import DataError, OptionError
 
 
@@ -102,6 +102,7 @@ def read_panel(
             layout,
             _date_readers(db, table, layout, date_format),
             cleaning,
+            text_keys=frozenset() if layout.whole_keys else text_keys(db, table, layout.series),
             known=_register_known(db, layout, attributes, files),
         )
         checks, days, rows = _stage_until_consistent(db, table, reading)
@@ -180,13 +181,13 @@ def _stage_until_consistent(
     while True:
         checks = stage(db, table, reading)
         counts = counts_by_reason(db, checks)
-        text_keys = {
+        text = {
             name
             for name in reading.layout.series
             if not reading.layout.whole_keys and counts.get(not_whole(name))
         }
-        if text_keys:
-            reading = replace(reading, text_keys=reading.text_keys | text_keys)
+        if text:
+            reading = replace(reading, text_keys=reading.text_keys | text)
             continue
         found = db.arrays(
             "SELECT day, count(*) AS rows FROM rows WHERE reason = 0 GROUP BY day ORDER BY day"

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -71,6 +71,16 @@ def stage(engine: Engine, table: Table, reading: Reading) -> tuple[Check, ...]:
         checks, columns, joins = _checks(table, part, reading, at)
         read_with_care(engine, table, at, partial(_insert, at, table, columns, joins, checks))
     return checks
+
+
+def text_keys(engine: Engine, table: Table, names: Sequence[str]) -> frozenset[str]:
+    """Key columns that hold text, as far as the first rows tell."""
+    raw = [raw_column(table, table.parts[0], name) for name in names]
+    is_text = ", ".join(f"count(*) > count({column.plain_whole})" for column in raw)
+    (answers,) = read_with_care(
+        engine, table, 0, lambda scan: f"SELECT {is_text} FROM (SELECT * FROM ({scan}) LIMIT 1000)"
+    )
+    return frozenset(name for name, answer in zip(names, answers, strict=True) if answer)
 
 
 def raw_column(table: Table, part: Part, name: str) -> RawColumn:
