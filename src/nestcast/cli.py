@@ -13,8 +13,11 @@ from nestcast._version import __version__
 from nestcast.errors import NestcastError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nestcast.console import Messages
     from nestcast.data import Panel
+    from nestcast.data.keys import Column
     from nestcast.data.pairs import Pairs
     from nestcast.forecaster import Forecaster
 
@@ -27,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
+
+_INTERRUPTED = 130
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
@@ -103,12 +108,20 @@ def forecast(
     from nestcast.data import read_pairs, read_panel
     from nestcast.data.pairs import find_pairs
     from nestcast.data.tables import check_table_name
+    from nestcast.files import check_place
+    from nestcast.forecast import probabilities_of
 
     levels = _numbers(level, "--level")
+    probabilities_of(levels)
     limits = _limits(clip)
+    if horizon is not None and horizon < 1:
+        raise OptionError(f"--horizon must be 1 or more, not {horizon}.")
     _check_model_options(model, recipe=recipe, clip=clip, save_model=save_model)
     if output is not None:
         check_table_name(output)
+        check_place(output)
+    if save_model is not None:
+        check_place(save_model)
     say = _messages(quiet)
     _use_threads(threads)
     forecaster = None if model is None else _load(model)
@@ -145,6 +158,11 @@ def forecast(
         say.say(f"forecasting the {len(wanted.keys):,} series of {pairs}")
         for note in wanted.notes:
             say.say(f"  {note}")
+        if wanted.ids is not None and (horizon or 1) != 1:
+            raise OptionError(
+                f"{pairs} has one ID for each pair, which take one number each: "
+                "use --horizon 1, or pairs without an ID column."
+            )
 
     if forecaster is None:
         forecaster = _fit(panel, wanted, horizon or 1, recipe or "global", seed, limits, say)
@@ -213,8 +231,6 @@ def _write_forecast(
 ) -> None:
     from dataclasses import replace
 
-    from nestcast.data import write_table
-
     keys = None if wanted is None else wanted.keys
     result = forecaster.predict(horizon, levels, panel=panel, pairs=keys)
     if wanted is not None:
@@ -223,7 +239,25 @@ def _write_forecast(
         columns = result.to_submission(wanted.ids, _submission_column(panel))
     else:
         columns = result.to_columns(levels)
-    write_table(columns, output if output is not None else sys.stdout)
+    _write(columns, output)
+
+
+def _write(columns: Mapping[str, Column], output: Path | None) -> None:
+    """Write to a file, or as CSV to stdout."""
+    import shutil
+    import tempfile
+
+    from nestcast.data import write_table
+
+    if output is not None:
+        write_table(columns, output)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        csv = Path(scratch) / "forecast.csv"
+        write_table(columns, csv)
+        with csv.open("rb") as lines:
+            shutil.copyfileobj(lines, sys.stdout.buffer)
+        sys.stdout.flush()
 
 
 def _submission_column(panel: Panel) -> str:
@@ -303,12 +337,12 @@ def main() -> None:
     """Run the command; every error on purpose is one line on stderr."""
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            code = _fail("interrupted; nothing was written.", _INTERRUPTED)
     except NestcastError as error:
         code = _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         code = _fail(f"{error.format_message()} See {_called()} --help.", 2)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _fail("interrupted; nothing was written.", 130)
     except BrokenPipeError:
         # The reader of stdout went away, as `| head` does: no error, but no more output either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

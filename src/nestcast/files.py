@@ -12,6 +12,19 @@ from pathlib import Path
 from nestcast.errors import OptionError
 
 
+def check_place(path: Path) -> None:
+    """See that `path` can be written; call it before long work whose result goes there.
+
+    Raises:
+        OptionError: its folder is missing or cannot be written to.
+    """
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise OptionError(f"cannot write {path}: there is no folder {parent}. Make it first.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OptionError(f"cannot write {path}: no permission in {parent}. Choose another place.")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write a file or a folder to, and put it in place at the end.
@@ -28,6 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OptionError: the folder of `path` does not exist or cannot be written to.
     """
+    check_place(path)
     parent = path.absolute().parent
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=parent))

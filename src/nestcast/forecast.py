@@ -112,3 +112,20 @@ class Forecast:
                 "use a horizon of 1, or pairs without an ID column."
             )
         return {"ID": ids, column: self.mean[:, 0]}
+
+
+def probabilities_of(level: Sequence[float]) -> list[float]:
+    """The quantile levels that central intervals need, ascending, with the median.
+
+    Example:
+        >>> probabilities_of([80])
+        [0.1, 0.5, 0.9]
+
+    Raises:
+        OptionError: a level is not between 0 and 100 per cent.
+    """
+    wrong = [one for one in level if not 0 < one < 100]
+    if wrong:
+        raise OptionError(f"a level is a percentage between 0 and 100, not {wrong[0]:g}.")
+    tails = {round((1 - one / 100) / 2, 10) for one in level}
+    return sorted(tails | {0.5} | {1 - tail for tail in tails})

@@ -19,7 +19,7 @@ from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, ModelError, NestcastError, OptionError
 from nestcast.files import replacing
-from nestcast.forecast import Forecast
+from nestcast.forecast import Forecast, probabilities_of
 from nestcast.recipes import Recipe, recipe_named
 from nestcast.training import Report, silent
 
@@ -141,7 +141,7 @@ class Forecaster:
         if panel is None:
             raise ModelError("a loaded model needs the rows to forecast from: predict(panel=...).")
         self._check_fits(panel)
-        probabilities = _probabilities(level)
+        probabilities = probabilities_of(level)
         asked = panel.keys if pairs is None else pairs
         mean, quantiles = self._recipe.predict(self._clipped(panel), asked, h, probabilities)
         if self.clip is not None:
@@ -261,12 +261,3 @@ class Forecaster:
             raise ModelError(
                 "the model was fitted on whole numbers and the data have fractions: fit a new one."
             )
-
-
-def _probabilities(level: Sequence[float]) -> list[float]:
-    """The quantile levels that central intervals need, ascending, with the median."""
-    wrong = [one for one in level if not 0 < one < 100]
-    if wrong:
-        raise OptionError(f"a level is a percentage between 0 and 100, not {wrong[0]:g}.")
-    tails = {round((1 - one / 100) / 2, 10) for one in level}
-    return sorted(tails | {0.5} | {1 - tail for tail in tails})

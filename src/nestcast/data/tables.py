@@ -85,3 +85,13 @@ def quote(name: str) -> str:
         "net ""price"", EUR"
     """
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string.
+
+    Example:
+        >>> print(literal("children's"))
+        'children''s'
+    """
+    return "'" + text.replace("'", "''") + "'"

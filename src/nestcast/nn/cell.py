@@ -94,13 +94,3 @@ class NestedLSTMCell(NestedLSTMBase):
         )
         c = torch.stack(cells)  # (depth, N, H)
         return (h, c) if batched else (h.squeeze(0), c.squeeze(1))
-
-    def extra_repr(self) -> str:
-        """The arguments, as `print` shows them; the usual ones left out."""
-        text = f"{self.input_size}, {self.hidden_size}"
-        if not self.bias:
-            text += ", bias=False"
-        text += f", depth={self.depth}"
-        if self.candidate != "tanh":
-            text += f", candidate={self.candidate!r}"
-        return text

@@ -100,14 +100,17 @@ def _from_kernels(
     H = kernels[0].size(1) // 4
     if any(kernel.shape == (H, 3 * H) for kernel in kernels):
         raise ValueError("the weights hold peephole connections, which the Nested LSTM has not")
-    split = len(kernels) > 1 and kernels[1].size(0) == H  # an inner kernel has 2H rows
+    # Split, the second has H rows; an inner kernel has 2H.
+    split = len(kernels) > 1 and kernels[1].shape == (H, kernels[0].size(1))
     if split:
         kernels = [torch.cat(kernels[:2]), *kernels[2:]]
     depth, input_size = len(kernels), kernels[0].size(0) - H
-    expected = [(input_size + H, 4 * H)] + [(2 * H, 4 * H)] * (depth - 1)
+    expected: list[tuple[int, ...]] = [(input_size + H, 4 * H)]
+    expected += [(2 * H, 4 * H)] * (depth - 1)
     expected += [(4 * H,)] * len(biases)
     shapes = [tuple(array.shape) for array in (*kernels, *biases)]
-    if shapes != expected or min(H, input_size) < 1 or len(biases) not in (0, depth):
+    others = any(array.dim() not in (1, 2) for array in arrays)
+    if others or shapes != expected or min(H, input_size) < 1 or len(biases) not in (0, depth):
         raise ValueError(
             "the weights do not fit together: expected a kernel (input + H, 4H), one of (2H, 4H) "
             "for each inner level, and no bias or one of (4H,) for each level, got shapes "

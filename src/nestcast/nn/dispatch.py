@@ -41,9 +41,11 @@ def run_layer(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run one layer in one direction; arguments and returns are those of `reference.nested_lstm`.
 
-    An implementation plugs in by having that signature and being called here, under whatever
-    conditions (device, dtype, sizes) it can keep the promise that the tests hold it to: the
-    outputs, states and gradients of the reference.
+    A fast path has that signature too, and is called here under whatever conditions (device, dtype,
+    sizes) it can keep the promise that the tests hold it to: outputs, states and gradients are the
+    reference's. Tensors may be views with any strides; under autocast the input and the states are
+    in the short type and the weights are not; under compile, export and `torch.func` the path must
+    be traceable, or step aside for the reference.
     """
     return nested_lstm(
         input,

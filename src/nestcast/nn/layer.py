@@ -118,6 +118,9 @@ class NestedLSTM(NestedLSTMBase):
     def _output_size(self) -> int:
         return self.proj_size or self.hidden_size
 
+    def _projection(self, suffix: str) -> Tensor | None:
+        return getattr(self, f"weight_hr{suffix}") if self.proj_size else None
+
     def _suffixes(self, layer: int) -> list[str]:
         return [f"_l{layer}", f"_l{layer}_reverse"][: self._directions]
 
@@ -185,7 +188,39 @@ class NestedLSTM(NestedLSTMBase):
         self, input: Tensor, hx: State | None, lengths: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """All layers and directions over a padded batch (T, N, I)."""
-        self._check_input(input)
+        suffixes = [self._suffixes(layer) for layer in range(self.num_layers)]
+        # Each weight is read once, since reading a parametrized one computes it.
+        weights = {s: (self._levels(s), self._projection(s)) for pair in suffixes for s in pair}
+        self._check_input(input, weights["_l0"][0][0].weight_ih.dtype)
+        output, h, c = self._with_state(input, hx)
+        states: list[State] = []
+        for layer, pair in enumerate(suffixes):
+            if layer > 0:
+                output = dropout(output, self.dropout, self.training)
+            outputs = []
+            for suffix in pair:
+                k, backward = len(states), suffix.endswith("_reverse")
+                levels, weight_hr = weights[suffix]
+                y, h_n, c_n = run_layer(
+                    reverse(output, lengths) if backward else output,
+                    h[k],
+                    c[:, k],
+                    levels,
+                    weight_hr,
+                    candidate=self.candidate,
+                    lengths=lengths,
+                    recurrent_mask=self._recurrent_mask(h[k]),
+                )
+                outputs.append(reverse(y, lengths) if backward else y)
+                states.append((h_n, c_n))
+            output = torch.cat(outputs, dim=-1)  # (T, N, D * P)
+        return output, (
+            torch.stack([h_n for h_n, _ in states]),  # (L * D, N, P)
+            torch.stack([c_n for _, c_n in states], dim=1),  # (depth, L * D, N, H)
+        )
+
+    def _with_state(self, input: Tensor, hx: State | None) -> tuple[Tensor, Tensor, Tensor]:
+        """The input and the initial state, zeros or the one given, in one dtype."""
         N, total = input.size(1), self.num_layers * self._directions
         if hx is None:
             h = input.new_zeros(total, N, self._output_size)
@@ -195,54 +230,24 @@ class NestedLSTM(NestedLSTMBase):
             self._check_state_sizes(hx, N)
         if _autocast(input):  # everything in the short type, as torch.nn.LSTM does
             short = torch.get_autocast_dtype(input.device.type)
-            input, h, c = input.to(short), h.to(short), c.to(short)
-        elif not (input.dtype == h.dtype == c.dtype):
+            return input.to(short), h.to(short), c.to(short)
+        if not (input.dtype == h.dtype == c.dtype):
             raise RuntimeError(
                 "Input and hidden tensors are not the same dtype, found input tensor with "
                 f"{input.dtype} and hidden tensors with {h.dtype} and {c.dtype}"
             )
-        output = input
-        states: list[State] = []
-        for layer in range(self.num_layers):
-            if layer > 0:
-                output = dropout(output, self.dropout, self.training)
-            outputs = []
-            for suffix in self._suffixes(layer):
-                k = len(states)
-                y, h_n, c_n = self._run_direction(suffix, output, h[k], c[:, k], lengths)
-                outputs.append(y)
-                states.append((h_n, c_n))
-            output = torch.cat(outputs, dim=-1)  # (T, N, D * P)
-        return output, (
-            torch.stack([h_n for h_n, _ in states]),  # (L * D, N, P)
-            torch.stack([c_n for _, c_n in states], dim=1),  # (depth, L * D, N, H)
-        )
+        return input, h, c
 
-    def _run_direction(
-        self, suffix: str, input: Tensor, h: Tensor, c: Tensor, lengths: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        backward = suffix.endswith("_reverse")
-        mask = None
-        if self.training and self.recurrent_dropout > 0:
-            mask = dropout(torch.ones_like(h), self.recurrent_dropout)
-        output, h, c = run_layer(
-            reverse(input, lengths) if backward else input,
-            h,
-            c,
-            self._levels(suffix),
-            getattr(self, f"weight_hr{suffix}", None),
-            candidate=self.candidate,
-            lengths=lengths,
-            recurrent_mask=mask,
-        )
-        return reverse(output, lengths) if backward else output, h, c
+    def _recurrent_mask(self, h: Tensor) -> Tensor | None:
+        if not self.training or self.recurrent_dropout == 0:
+            return None
+        return dropout(torch.ones_like(h), self.recurrent_dropout)
 
-    def _check_input(self, input: Tensor) -> None:
-        weight = self._levels("_l0")[0].weight_ih
-        if input.dtype != weight.dtype and not _autocast(input):
+    def _check_input(self, input: Tensor, dtype: torch.dtype) -> None:
+        if input.dtype != dtype and not _autocast(input):
             raise ValueError(
                 f"NestedLSTM input dtype ({input.dtype}) does not match weight dtype "
-                f"({weight.dtype}). Convert input: input.to({weight.dtype}), or convert model: "
+                f"({dtype}). Convert input: input.to({dtype}), or convert model: "
                 f"model.to({input.dtype})"
             )
         if input.size(-1) != self.input_size:
@@ -285,26 +290,6 @@ class NestedLSTM(NestedLSTMBase):
     def flatten_parameters(self) -> None:
         """Do nothing: here so that code written for `torch.nn.LSTM` runs unchanged."""
 
-    def extra_repr(self) -> str:
-        """The arguments, as `print` shows them; the usual ones left out."""
-        usual = {
-            "num_layers": 1,
-            "bias": True,
-            "batch_first": False,
-            "dropout": 0.0,
-            "bidirectional": False,
-            "proj_size": 0,
-            "depth": None,  # always shown
-            "recurrent_dropout": 0.0,
-            "candidate": "tanh",
-        }
-        shown = [
-            f"{name}={getattr(self, name)!r}"
-            for name, value in usual.items()
-            if getattr(self, name) != value
-        ]
-        return ", ".join([f"{self.input_size}, {self.hidden_size}", *shown])
-
 
 def _reorder(state: State, indices: Tensor | None) -> State:
     if indices is None:
@@ -313,7 +298,12 @@ def _reorder(state: State, indices: Tensor | None) -> State:
 
 
 def _autocast(input: Tensor) -> bool:
-    return torch.is_autocast_enabled(input.device.type) and input.dtype != torch.float64
+    device = input.device.type
+    return (
+        torch.amp.is_autocast_available(device)
+        and torch.is_autocast_enabled(device)
+        and input.dtype != torch.float64  # autocast leaves it as it is
+    )
 
 
 def _check_probability(name: str, value: float) -> None:

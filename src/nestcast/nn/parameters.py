@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, get_args
 
 import torch
@@ -11,6 +10,18 @@ from torch import Tensor, nn
 from nestcast.nn.reference import Candidate, Level
 
 Device = torch.device | str | int | None
+
+_USUAL = {
+    "num_layers": 1,
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+    "proj_size": 0,
+    "depth": None,  # always shown
+    "recurrent_dropout": 0.0,
+    "candidate": "tanh",
+}
 
 
 class NestedLSTMBase(nn.Module):
@@ -87,12 +98,21 @@ class NestedLSTMBase(nn.Module):
             else:
                 nn.init.xavier_uniform_(weight)
 
+    def extra_repr(self) -> str:
+        """The arguments, as `print` shows them; those with their usual value left out."""
+        shown = [
+            f"{name}={getattr(self, name)!r}"
+            for name, usual in _USUAL.items()
+            if getattr(self, name, usual) != usual
+        ]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *shown])
+
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        state_dict = dict(state_dict)  # the caller's stays as it is
+        # `load_state_dict` hands over a copy, so the caller's dict stays as it is.
         for key in [key for key in state_dict if key.startswith(f"{prefix}bias_hh")]:
-            kept = key.replace("bias_hh", "bias_ih")
+            kept = f"{prefix}bias_ih{key.removeprefix(f'{prefix}bias_hh')}"
             if self.bias and kept in state_dict:  # PyTorch's two biases are only ever added
                 state_dict[kept] = state_dict[kept] + state_dict.pop(key)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

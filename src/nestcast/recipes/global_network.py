@@ -144,9 +144,7 @@ class GlobalNetwork(Recipe):
         mean = np.empty((len(rows), horizon), dtype=np.float32)
         quantiles = np.empty((len(rows), horizon, len(probabilities)), dtype=np.float32)
         steps = np.minimum(features.length - panel.start + 1, settings.context).astype(np.int64)
-        for part in _batches_of_similar_length(
-            np.arange(len(rows)), steps[rows], 4 * _LARGEST_BATCH
-        ):
+        for part in _batches_of_similar_length(np.arange(len(rows)), steps[rows], _LARGEST_BATCH):
             series, count = torch.from_numpy(rows[part]), torch.from_numpy(steps[rows[part]])
             ahead = torch.arange(int(count.max()))[:, None]
             periods = (features.length - count + 1 + ahead).clamp(max=features.length)

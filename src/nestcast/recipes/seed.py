@@ -96,7 +96,7 @@ class SeedRecipe(Recipe):
         missing = max(0, self._window - len(series))
         window = nn.functional.pad(series, (0, 0, missing, 0))[-self._window :]
         with torch.no_grad():
-            parts = [self._network(part) for part in torch.split(window, 8 * _BATCH, dim=1)]
+            parts = [self._network(part) for part in torch.split(window, _BATCH, dim=1)]
         mean: Floats = torch.cat(parts).numpy()[:, None]  # (asked, 1)
         away = self._deviation * special.ndtri(np.asarray(probabilities))
         quantiles = mean[..., None] + away

@@ -1,0 +1,62 @@
+"""Time and memory of whole forecasts on the 1C data, from files to submission, on one thread.
+
+    python benchmarks/forecast_1c.py ../shared/data/1c
+
+Each recipe runs as the command does, in a process of its own; the recipes take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def run(arguments: list[str]) -> tuple[float, float]:
+    """Wall seconds and peak memory in GB of one `nestcast` command."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    begin = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "nestcast", *arguments], env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"nestcast {' '.join(arguments)} failed")
+    return time.perf_counter() - begin, usage.ru_maxrss / 1e6
+
+
+def main() -> None:
+    """Run and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        output, model = str(Path(scratch) / "submission.csv"), str(Path(scratch) / "model")
+        common = ["forecast", str(options.folder), "-o", output, "--preset", "1c"]
+        common += ["--threads", "1", "--quiet"]
+        commands = {
+            "seed recipe": [*common, "--clip", "0,20", "--recipe", "seed"],
+            "global recipe": [*common, "--clip", "0,20", "--save-model", model],
+            "global recipe, saved model": [*common, "--model", model],
+        }
+        results: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for _ in range(options.runs):
+            for name, arguments in commands.items():
+                results[name].append(run(arguments))
+    print("| command | seconds, median (min to max) | peak memory, GB |")
+    print("|---|---|---|")
+    for name, measured in results.items():
+        seconds = sorted(s for s, _ in measured)
+        memory = max(m for _, m in measured)
+        print(
+            f"| {name} | {statistics.median(seconds):.0f} ({seconds[0]:.0f} to {seconds[-1]:.0f}) "
+            f"| {memory:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

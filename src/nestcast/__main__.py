@@ -1,0 +1,5 @@
+"""`python -m nestcast` is the command."""
+
+from nestcast.cli import main
+
+main()

@@ -1,0 +1,142 @@
+"""Small tables (items, shops, pairs) as columns of text in memory, with their line numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nestcast.data.engine import Engine
+from nestcast.data.keys import Column
+from nestcast.data.source import Table, open_table, read_with_care
+from nestcast.errors import DataError
+
+
+@dataclass(frozen=True)
+class SmallTable:
+    """All values of a table as text.
+
+    Args:
+        table: where they come from.
+        lines: line (or row) of each row, ascending.
+        columns: column -> its values, None where blank.
+    """
+
+    table: Table
+    lines: list[int]
+    columns: dict[str, list[str | None]]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def column(self, name: str) -> list[str | None]:
+        """Values of a column.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        at = self.table.find(name)
+        if at is None:
+            raise DataError(
+                f"{self.table.name} has no column {name!r}; it has {', '.join(self.table.names)}. "
+                "Rename the right one."
+            )
+        return self.columns[self.table.names[at]]
+
+    def filled(self, name: str) -> list[str]:
+        """Values of a column that may not be blank.
+
+        Raises:
+            DataError: one is blank.
+        """
+        values = self.column(name)
+        for at, value in enumerate(values):
+            if value is None:
+                raise self.error(at, name, "is missing. Fill it in.")
+        return values  # type: ignore[return-value]
+
+    def whole(self, name: str) -> NDArray[np.int64]:
+        """Values of a column of whole numbers.
+
+        Raises:
+            DataError: one is blank or something else.
+        """
+        values = self.filled(name)
+        numbers = [as_whole(value) for value in values]
+        for at, number in enumerate(numbers):
+            if number is None:
+                raise self.error(at, name, f"is not a whole number: {values[at]!r}. Correct it.")
+        return np.array(numbers, dtype=np.int64)
+
+    def check_distinct(self, name: str, values: Column) -> None:
+        """Refuse a value that stands twice.
+
+        Raises:
+            DataError: it names the second place.
+        """
+        _, first = np.unique(values, return_index=True)
+        if len(first) < len(values):
+            again = np.setdiff1d(np.arange(len(values)), first)[0]
+            before = int(np.flatnonzero(values == values[again])[0])
+            raise self.error(
+                int(again),
+                name,
+                f"{values[again]} is already on line {self.lines[before]}. Remove one of the two.",
+            )
+
+    def error(self, at: int, name: str, problem: str) -> DataError:
+        """An error about one value."""
+        return DataError(f"{self.table.name} line {self.lines[at]}, column {name}: {problem}")
+
+
+def read_small(engine: Engine, source: Any, encoding: str) -> SmallTable:
+    """Read a table that fits in memory.
+
+    Raises:
+        DataError: it cannot be read, is empty, or has a malformed row.
+    """
+    table = open_table(engine, source, encoding)
+    fields = ", ".join(
+        f"nullif(trim(CAST(c{at} AS VARCHAR)), '')" for at in range(len(table.names))
+    )
+    lines: list[int] = []
+    columns: list[list[str | None]] = [[] for _ in table.names]
+    for at in range(len(table.parts)):
+        rows: Sequence[tuple[Any, ...]] = read_with_care(
+            engine, table, at, lambda scan: f"SELECT n, problem, {fields} FROM ({scan}) ORDER BY n"
+        )
+        part = table.parts[at]
+        places = part.places(row[0] for row in rows)
+        for n, problem, *values in rows:
+            if problem:
+                raise DataError(f"{part.name} line {places[n]}: {problem}. Correct the line.")
+            lines.append(places[n])
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+    if not lines:
+        raise DataError(f"{table.name} has a header but no rows: give at least one.")
+    return SmallTable(table, lines, dict(zip(table.names, columns, strict=True)))
+
+
+def as_whole(text: str) -> int | None:
+    """The whole number that a text is, as `RawColumn.whole` reads it: 5.0 is 5, 5.5 is none."""
+    number: int | None
+    try:
+        number = int(text)
+    except ValueError:
+        try:
+            number = int(real) if (real := float(text)).is_integer() else None
+        except ValueError:
+            return None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
+
+
+def keys_of_text(values: list[str]) -> Column:
+    """Whole numbers if all are written as such, else text (007 is text), shape (rows,)."""
+    numbers = [as_whole(value) for value in values]
+    if all(str(number) == value for number, value in zip(numbers, values, strict=True)):
+        return np.array(numbers, dtype=np.int64)
+    return np.array(values, dtype=np.str_)

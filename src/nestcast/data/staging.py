@@ -1,0 +1,143 @@
+"""Reading raw rows once, checked, into the table `rows` from which everything else is made.
+
+`rows` has, for each row read: `part` (the file), `day`, `k0`, `k1`, ... (keys), `y` (target),
+`price`, and `reason` (0, or the number of the check that failed); only for rejected rows also
+`n` (where it stands), `detail` and `fields` (its values as they were).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from nestcast.data.checks import (
+    Check,
+    RawColumn,
+    cleaning_checks,
+    date_checks,
+    detail_of,
+    first_failing,
+    key_checks,
+    malformed,
+    number_checks,
+)
+from nestcast.data.dates import DateReader
+from nestcast.data.engine import Engine
+from nestcast.data.layout import Layout
+from nestcast.data.presets import Preset
+from nestcast.data.source import Part, Table, read_with_care
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How raw rows are to be read.
+
+    Args:
+        layout: which column means what.
+        dates: how dates are written in each part.
+        preset: which rows to drop.
+        text_keys: key columns that hold text; the others hold whole numbers.
+        window: first and last credible day.
+        known: key column -> (the file that lists its values, the table of them in DuckDB).
+    """
+
+    layout: Layout
+    dates: tuple[DateReader, ...]
+    preset: Preset
+    text_keys: frozenset[str] = frozenset()
+    window: tuple[str, str] | None = None
+    known: Mapping[str, tuple[str, str]] | None = None
+
+
+def stage(engine: Engine, table: Table, reading: Reading) -> tuple[Check, ...]:
+    """Fill `rows` from all parts of a table.
+
+    Returns:
+        The checks, in the order in which `reason` counts them from 1.
+    """
+    layout = reading.layout
+    keys = ", ".join(
+        f"k{at} {'VARCHAR' if name in reading.text_keys else 'BIGINT'}"
+        for at, name in enumerate(layout.series)
+    )
+    price = "price DOUBLE, " if layout.price else ""
+    engine.run(
+        f"CREATE OR REPLACE TEMP TABLE rows (part INTEGER, day DATE, {keys}, y DOUBLE, {price}"
+        "reason UTINYINT, n BIGINT, detail VARCHAR, fields VARCHAR[])"
+    )
+    checks: tuple[Check, ...] = ()
+    for at, part in enumerate(table.parts):
+        checks, columns, joins = _checks(table, part, reading, at)
+        read_with_care(engine, table, at, partial(_insert, at, table, columns, joins, checks))
+    return checks
+
+
+def text_keys(engine: Engine, table: Table, names: Sequence[str]) -> frozenset[str]:
+    """Key columns that hold text, as far as the first rows tell."""
+    raw = [raw_column(table, table.parts[0], name) for name in names]
+    is_text = ", ".join(f"count(*) > count({column.plain_whole})" for column in raw)
+    (answers,) = read_with_care(
+        engine, table, 0, lambda scan: f"SELECT {is_text} FROM (SELECT * FROM ({scan}) LIMIT 1000)"
+    )
+    return frozenset(name for name, answer in zip(names, answers, strict=True) if answer)
+
+
+def raw_column(table: Table, part: Part, name: str) -> RawColumn:
+    """A column of a part by its name."""
+    at = table.names.index(name)
+    return RawColumn(name, f"c{at}", part.types[at])
+
+
+def _checks(
+    table: Table, part: Part, reading: Reading, at: int
+) -> tuple[tuple[Check, ...], dict[str, str], str]:
+    """The rules for a part, the SQL of each value read from it, and joins that rules need."""
+    layout, dates = reading.layout, reading.dates[at]
+    columns = {"day": dates.day}
+    checks = [malformed()]
+    checks += date_checks(raw_column(table, part, layout.time), dates.written, reading.window)
+    joins = ""
+    for number, name in enumerate(layout.series):
+        raw, value = raw_column(table, part, name), f"k{number}"
+        is_text = name in reading.text_keys
+        if is_text:
+            columns[value] = f"CASE WHEN NOT {raw.is_blank} THEN {raw.text} END"
+        else:
+            columns[value] = raw.whole if layout.whole_keys else raw.plain_whole
+        file, known = (reading.known or {}).get(name, (None, ""))
+        if file:
+            joins += f" LEFT JOIN {known} AS known_{value} ON known_{value}.id = typed.{value}"
+        checks += key_checks(raw, value, is_text, file)
+    numbers = {layout.target: "y"}
+    target = raw_column(table, part, layout.target)
+    columns["y"] = target.number
+    checks += number_checks(target, "y", is_whole=layout.whole_target)
+    if layout.price:
+        price = raw_column(table, part, layout.price)
+        numbers[layout.price] = "price"
+        columns["price"] = price.number
+        checks += number_checks(price, "price", may_be_negative=False)
+    checks += cleaning_checks(reading.preset, numbers)
+    return tuple(checks), columns, joins
+
+
+def _insert(
+    at: int,
+    table: Table,
+    columns: Mapping[str, str],
+    joins: str,
+    checks: tuple[Check, ...],
+    scan: str,
+) -> str:
+    typed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    # All fields are read in any case, so that no flaw in an unused one goes unnoticed.
+    fields = ", ".join(f"CAST(c{number} AS VARCHAR)" for number in range(len(table.names)))
+    return (
+        f"INSERT INTO rows SELECT {at}, {', '.join(columns)}, reason, "
+        "CASE WHEN reason > 0 THEN n END, "
+        f"CASE WHEN reason > 0 THEN {detail_of(checks, 'reason')} END, "
+        f"CASE WHEN reason > 0 THEN [{fields}] END FROM ("
+        f"SELECT typed.*, {first_failing(checks)} AS reason FROM ("
+        f"SELECT *, {typed} FROM ({scan})) AS typed{joins})"
+    )

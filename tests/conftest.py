@@ -1,0 +1,21 @@
+"""What several test folders need."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+_SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Path of a real data set kept beside the repository; the test is skipped without it."""
+
+    def path(name: str) -> Path:
+        found = _SHARED / name
+        if not found.exists():
+            pytest.skip(f"real data not found: {found}")
+        return found
+
+    return path
