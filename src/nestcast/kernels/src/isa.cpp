@@ -20,6 +20,24 @@ static void activate(const float* x, float* y, Index count, bool logistic) {
   }
 }
 
+// Multiply-adds that wait for nothing, for the benchmark: as many a cycle as the CPU can do.
+static double multiply_add(Index rounds) {
+  constexpr int kChains = 12;
+  Vector sum[kChains];
+  for (int i = 0; i < kChains; ++i) sum[i] = splat(static_cast<float>(i));
+  Vector factor = splat(1.0001f), term = splat(1e-9f);
+  for (Index round = 0; round < rounds; ++round) {
+    NESTCAST_UNROLL
+    for (int i = 0; i < kChains; ++i) {
+      sum[i] = sum[i] * factor + term;
+    }
+  }
+  for (int i = 1; i < kChains; ++i) sum[0] += sum[i];
+  volatile float sink = sum[0][0];
+  (void)sink;
+  return 2.0 * kChains * kWidth * static_cast<double>(rounds);
+}
+
 #define NESTCAST_STRING2(name) #name
 #define NESTCAST_STRING(name) NESTCAST_STRING2(name)
 
@@ -32,6 +50,7 @@ const Kernel kernel = {NESTCAST_STRING(NESTCAST_ISA),
                        forward_set,
                        backward_group,
                        reduce,
-                       activate};
+                       activate,
+                       multiply_add};
 
 }  // namespace nestcast::NESTCAST_ISA

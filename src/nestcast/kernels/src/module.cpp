@@ -239,6 +239,11 @@ NB_MODULE(_native, module) {
      "Floats that the forward pass saves for the backward pass.");
   module.def("activate", &activate, "kernel"_a, "logistic"_a, "x"_a, "y"_a,
              "Write the kernel's sigmoid (logistic) or tanh of x to y.");
+  module.def("multiply_add", [](const std::string& kernel, Index rounds) {
+    const nb::gil_scoped_release release;
+    return find_kernel(kernel).multiply_add(rounds);
+  }, "kernel"_a, "rounds"_a,
+     "Do independent multiply-adds; return how many operations they were (for benchmarks).");
   module.def("forward", &forward, "kernel"_a, "threads"_a, "input"_a, "h"_a, "c"_a, "weights"_a,
              "biases"_a, "weight_hr"_a.none(), "lengths"_a.none(), "recurrent_mask"_a.none(),
              "identity_candidate"_a, "save"_a, "output"_a, "h_n"_a, "c_n"_a);

@@ -85,6 +85,8 @@ struct Kernel {
   void (*reduce)(const Problem&, const Gradients&, const float* accumulators, Index part,
                  Index parts);
   void (*activate)(const float* x, float* y, Index count, bool logistic);
+  // Does independent multiply-adds and returns how many floating-point operations they were.
+  double (*multiply_add)(Index rounds);
 };
 
 }  // namespace nestcast
