@@ -6,6 +6,7 @@ import inspect
 
 import torch
 
+from nestcast import kernels
 from nestcast.nn import kernel_info
 from nestcast.nn.dispatch import run_layer
 from nestcast.nn.reference import Level, nested_lstm
@@ -16,8 +17,8 @@ def test_the_signature_is_the_reference_s() -> None:
 
 
 def test_the_path_in_use_is_named() -> None:
-    assert kernel_info().path == "reference"
-    assert kernel_info().description
+    assert kernel_info().path == ("native" if kernels.choose() else "reference")
+    assert kernel_info().description == kernels.describe(kernels.choose())
 
 
 def test_every_argument_arrives() -> None:

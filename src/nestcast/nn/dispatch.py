@@ -5,27 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from nestcast import kernels
+from nestcast.nn import native
 from nestcast.nn.reference import Candidate, Level, nested_lstm
 
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """Which implementation runs the layers, and what it is."""
+    """Which implementation runs the layers: `path` is "native" or "reference"."""
 
     path: str
     description: str
 
 
-def kernel_info() -> KernelInfo:
-    """Say which implementation `NestedLSTM` runs on here.
+def kernel_info(layer: nn.Module | None = None, input: Tensor | None = None) -> KernelInfo:
+    """Say which implementation `NestedLSTM` runs on here, or one layer with one input.
 
     Example:
-        >>> kernel_info().path
+        >>> kernel_info().path in ("native", "reference")
+        True
+        >>> from nestcast.nn import NestedLSTM
+        >>> kernel_info(NestedLSTM(3, 4).double()).path
         'reference'
+
+    Args:
+        layer: the layer asked about; any if not given.
+        input: the input asked about; any if not given.
     """
-    return KernelInfo("reference", "plain PyTorch, one step at a time")
+    name = native.kernel_in_use()
+    if name is None:
+        return KernelInfo("reference", kernels.describe(None))
+    tensors = [*(layer.parameters() if layer else ()), *(() if input is None else (input,))]
+    obstacle = native.obstacle(tensors, getattr(layer, "depth", 1))
+    if obstacle is not None:
+        return KernelInfo("reference", f"{kernels.describe(None)}: {obstacle}")
+    return KernelInfo("native", kernels.describe(name))
 
 
 def run_layer(
@@ -47,7 +63,16 @@ def run_layer(
     in the short type and the weights are not; under compile, export and `torch.func` the path must
     be traceable, or step aside for the reference.
     """
-    return nested_lstm(
+    tensors = [input, h, c, *(weight for level in levels for weight in level)]
+    tensors += [weight_hr, recurrent_mask]
+    present = [tensor for tensor in tensors if tensor is not None]
+    fast = (
+        native.kernel_in_use() is not None
+        and native.obstacle(present, len(levels)) is None
+        and not (recurrent_mask is not None and recurrent_mask.requires_grad)
+    )
+    implementation = native.nested_lstm if fast else nested_lstm
+    return implementation(
         input,
         h,
         c,
