@@ -15,6 +15,7 @@ FORBIDDEN = {
         "nestcast.forecast",
         "nestcast.training",
     ],
+    "kernels": ["torch", "nestcast.nn"],
     "data": ["torch", "nestcast.nn", "nestcast.model", "nestcast.recipes", "nestcast.forecast"],
     "model": ["nestcast.recipes", "nestcast.forecast", "nestcast.training"],
     "recipes": ["nestcast.forecast", "nestcast.console"],

@@ -39,7 +39,9 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"nestcast {__version__}")
+        from nestcast import kernels
+
+        print(f"nestcast {__version__} ({kernels.describe(kernels.choose())})")
         raise typer.Exit
 
 
@@ -48,7 +50,7 @@ def _common(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and the kernel in use."
         ),
     ] = False,
 ) -> None:

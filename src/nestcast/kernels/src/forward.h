@@ -230,6 +230,9 @@ static void forward_set(const Problem& p, const Arguments& arguments, const Resu
     for (Index step = longest; step < p.steps; ++step)
       std::memset(results.output + (step * p.batch + tile.first_sample) * P, 0,
                   sizeof(float) * P * tile.samples);
+    if (tile.saved)  // never read, but what is returned should not depend on what was there
+      std::memset(tile.record(p, longest).data, 0,
+                  sizeof(float) * Record::size(p) * (p.steps - longest));
     scatter(tile.state, tile.samples, P, results.h + tile.first_sample * P, P);
     for (Index level = 0; level < p.depth; ++level)
       scatter(tile.cells + level * H * kLanes, tile.samples, H,
