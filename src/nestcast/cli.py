@@ -50,7 +50,10 @@ def _common(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and the kernel in use."
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and the kernel in use.",
         ),
     ] = False,
 ) -> None:
