@@ -80,7 +80,7 @@ def open_store(shops: int, items: int, months: int, rng: np.random.Generator) ->
     before = launch < 0
     # What was launched before the first month and is gone by then is not in the data at all.
     life[before] = np.maximum(life[before], rng.uniform(0.5, 28, before.sum()) - launch[before])
-    appeal = 0.33 * rng.lognormal(0, 0.3, categories)[category]
+    appeal = 0.34 * rng.lognormal(0, 0.3, categories)[category]
     appeal *= rng.lognormal(0, 1.35, items)
     shop_size = rng.lognormal(0, 0.45, shops)
     liking = rng.lognormal(0, 0.4, (shops, categories)).astype(np.float32)[:, category]
