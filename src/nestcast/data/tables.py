@@ -31,7 +31,7 @@ def check_table_name(path: Path) -> str:
 
 
 def write_table(
-    columns: Mapping[str, Column], path: Path, *, date_format: str | None = None
+    columns: Mapping[str, Column], path: str | Path, *, date_format: str | None = None
 ) -> None:
     """Write columns of equal length to `path`, whole or not at all.
 
@@ -50,6 +50,7 @@ def write_table(
     Raises:
         OptionError: the name has another ending, or the folder cannot be written to.
     """
+    path = Path(path)
     options = check_table_name(path)
     if date_format is not None:
         options += f", DATEFORMAT {literal(date_format)}"
