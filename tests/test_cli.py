@@ -167,6 +167,39 @@ def test_bad_rows_are_set_aside_and_counted(run, store, tmp_path):
     assert "many" in (tmp_path / "rejected.csv").read_text()
 
 
+def test_a_simulated_chain_can_be_forecast(run, tmp_path):
+    chain, output = tmp_path / "chain", tmp_path / "submission.csv"
+    code, _, err = run("simulate", chain, "--shops", 3, "--items", 60, "--months", 14)
+    assert code == 0, err
+    assert "3 shops and 60 items over 14 months" in err
+    assert run("forecast", chain, "-o", output, "-q")[::2] == (0, "")
+    assert [row["ID"] for row in table(output)] == [row["ID"] for row in table(chain / "truth.csv")]
+
+
+def test_the_demo_leaves_all_it_speaks_of_and_can_be_repeated(run, tmp_path):
+    folder = tmp_path / "nestcast-demo"
+    code, out, err = run("demo", folder)
+    assert (code, out) == (0, ""), err
+    for name in ("data", "forecast.csv", "model"):
+        assert (folder / name).exists()
+        assert name in err
+    forecast, truth = table(folder / "forecast.csv"), table(folder / "data" / "truth.csv")
+    assert len(forecast) == len(truth)
+    error = {
+        name: float(re.search(rf"{name} +(\d+\.\d+)", err)[1])
+        for name in ("nestcast", "same as the last month", "nothing sold")
+    }
+    mean, sold = (
+        np.clip([float(row[column]) for row in rows], 0, 20)
+        for rows, column in ((forecast, "mean"), (truth, "item_cnt_month"))
+    )
+    assert error["nestcast"] == pytest.approx(np.sqrt(np.mean((mean - sold) ** 2)), abs=1e-3)
+    assert error["nothing sold"] == pytest.approx(np.sqrt(np.mean(sold**2)), abs=1e-3)
+    before = (folder / "forecast.csv").read_bytes()
+    assert run("demo", folder, "-q") == (0, "", "")
+    assert (folder / "forecast.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -189,7 +222,10 @@ def test_bad_rows_are_set_aside_and_counted(run, store, tmp_path):
         (["forecast"], 2, "nestcast forecast --help"),
         (["forecast", "STORE", "--typo"], 2, "No such option"),
         (["forcast"], 2, "nestcast --help"),
-        (["simulate", "new", "--size", "x"], 2, "demo, small, full|demo|small"),
+        (["simulate", "new", "--size", "x"], 2, "demo, small, full"),
+        (["simulate", "STORE"], 2, "not empty: name another folder"),
+        (["simulate", "no/such/folder"], 2, "cannot write"),
+        (["demo", "STORE"], 2, "something other than a demo"),
     ],
 )
 def test_mistakes_end_in_one_line_on_stderr(
@@ -234,6 +270,6 @@ def test_an_interrupt_leaves_nothing_half_written(run, store, tmp_path, monkeypa
     monkeypatch.setattr(moment, interrupt)
     code, out, err = run("forecast", store, "-o", output, "--seed", 9)
     assert (code, out) == (130, "")
-    assert err.endswith("nestcast: interrupted; nothing was written.\n")
+    assert err.endswith("nestcast: interrupted; no file is half-written.\n")
     assert output.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["store", "submission.csv"]

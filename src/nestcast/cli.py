@@ -193,7 +193,14 @@ def simulate(
     quiet: Quiet = False,
 ) -> None:
     """Write a simulated store in the raw layout, with the truth of the month after the last."""
-    raise NotImplementedError
+    from nestcast.data.simulate import simulate_sales
+
+    made = simulate_sales(
+        folder, size, shops=shops, items=items, months=months, seed=seed, overwrite=overwrite
+    )
+    _messages(quiet).say(
+        f"{made.shops} shops and {made.items:,} items over {made.months} months written to {folder}"
+    )
 
 
 @app.command(epilog="Example: nestcast demo")
@@ -203,7 +210,9 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Simulate a small store, forecast its next month, and say where the results are."""
-    raise NotImplementedError
+    from nestcast.demo import run_demo
+
+    run_demo(folder, seed, _messages(quiet))
 
 
 def _fit(
@@ -343,7 +352,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         if code == _INTERRUPTED:  # what typer makes of a KeyboardInterrupt
-            code = _fail("interrupted; nothing was written.", _INTERRUPTED)
+            code = _fail("interrupted; no file is half-written.", _INTERRUPTED)
     except NestcastError as error:
         code = _fail(str(error), error.exit_code)
     except typer.TyperException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -32,7 +33,9 @@ class Messages:
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table; numbers are aligned to the right."""
-        table = Table(title=escape(title), title_justify="left", title_style="bold")
+        table = Table(
+            title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD
+        )
         for number, name in enumerate(header):
             right = all(isinstance(row[number], int | float) for row in rows)
             table.add_column(escape(name), justify="right" if right else "left")

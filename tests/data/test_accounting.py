@@ -20,7 +20,7 @@ DAMAGE = st.sampled_from(
 QUOTED = st.sampled_from(['"', '"x', 'x"', '""', '"a" b', '"1"', '"1\t"'])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     damages=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5), DAMAGE), max_size=30),
     dropped=st.lists(st.integers(0, 99), max_size=5),

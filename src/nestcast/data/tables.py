@@ -30,7 +30,9 @@ def check_table_name(path: Path) -> str:
     raise OptionError(f"cannot tell the format of {path}: end its name in {', '.join(_FORMATS)}.")
 
 
-def write_table(columns: Mapping[str, Column], path: Path) -> None:
+def write_table(
+    columns: Mapping[str, Column], path: str | Path, *, date_format: str | None = None
+) -> None:
     """Write columns of equal length to `path`, whole or not at all.
 
     Example:
@@ -43,14 +45,18 @@ def write_table(columns: Mapping[str, Column], path: Path) -> None:
     Args:
         columns: name -> values, shape (rows,); days (`datetime64[D]`) are written as dates.
         path: where to; its ending chooses CSV, gzipped CSV or Parquet.
+        date_format: how days are written in CSV, as in `%d.%m.%Y`; else as in 2013-01-31.
 
     Raises:
         OptionError: the name has another ending, or the folder cannot be written to.
     """
+    path = Path(path)
     options = check_table_name(path)
+    if date_format is not None:
+        options += f", DATEFORMAT {literal(date_format)}"
     with replacing(path) as aside, duckdb.connect() as connection:
-        target = str(aside).replace("'", "''")
-        connection.execute(f"COPY ({_select(connection, columns)}) TO '{target}' ({options})")
+        table = _select(connection, columns)
+        connection.execute(f"COPY ({table}) TO {literal(str(aside))} ({options})")
 
 
 def arrow_stream(columns: Mapping[str, Column]) -> object:
