@@ -175,7 +175,7 @@ def _(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     layer = _Layer(*described)
     T, N, (depth, _, H) = layer.input.size(0), layer.input.size(1), layer.c.shape
     tiles = (N + _LANES - 1) // _LANES
-    saved = tiles * T * (5 * depth + 1) * H * _LANES if save else 0
+    saved = tiles * T * (4 * depth + 1) * H * _LANES if save else 0
     return *_new_results(layer), layer.input.new_empty(saved)
 
 

@@ -140,7 +140,6 @@ static void innermost_gates(const Problem& p, const ForwardTile& tile, const Rec
         float* const cell = tile.cells + level * size + at;
         if (level < innermost) o = load(record.gate(level, 3) + at);
         const Vector tanh_cell = tanh(value);
-        if (tile.saved) store(record.tanh_cell(level) + at, tanh_cell);
         store(cell, frozen_at ? select(frozen_at->valid(step, lane), value, load(cell)) : value);
         value = o * tanh_cell;
       }
