@@ -1,6 +1,6 @@
 """Speed of the layer on one thread against torch.nn.LSTM and plain PyTorch, in Markdown tables.
 
-    python benchmarks/kernel.py [--rounds 15] [--parts sizes,text,growth,epoch]
+    python benchmarks/kernel.py [--rounds 15] [--parts sizes,text,growth,epoch,crossover]
 
 What is compared runs in turn within each round, so that a machine that slows down slows all of it;
 ratios and shares of the peak are taken round by round, and their medians are printed. The peak is
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import math
 import statistics
 import time
@@ -51,12 +52,15 @@ class Case:
         return 2.0 * products * self.steps * self.batch
 
     def layer(self) -> NestedLSTM:
+        """The layer that is measured."""
         return NestedLSTM(self.input_size, self.hidden_size)
 
     def lstm_of_two_layers(self) -> nn.LSTM:
+        """Two layers where the Nested LSTM has two levels: about the same parameters."""
         return nn.LSTM(self.input_size, self.hidden_size, 2)
 
     def lstm_of_the_same_parameters(self) -> nn.LSTM:
+        """One layer, as wide as the parameters allow."""
         wanted = sum(weight.numel() for weight in self.layer().parameters())
         b = self.input_size + 2  # 4 H (H + I + 2) = wanted
         return nn.LSTM(self.input_size, round((math.sqrt(b * b + wanted) - b) / 2))
@@ -68,6 +72,7 @@ C = [Case("C", 50, 600, 100, 32), Case("C", 50, 600, 100, 128)]
 
 
 def seconds(call: Callable[[], object]) -> float:
+    """Processor time, the same as the clock's on an idle machine, since all is on one thread."""
     begin = time.process_time()
     call()
     return time.process_time() - begin
@@ -82,6 +87,7 @@ def peak() -> float:
 
 
 def in_turn(calls: dict[str, Callable[[], object]], rounds: int) -> Times:
+    """Times of every call in every round, and the peak in each."""
     times: Times = {name: [] for name in [*calls, "peak"]}
     for call in calls.values():
         call()  # the first call finds no buffers
@@ -93,11 +99,13 @@ def in_turn(calls: dict[str, Callable[[], object]], rounds: int) -> Times:
 
 
 def ratio(times: Times, name: str, base: str) -> float:
+    """How many times as long one takes as the other: the median over the rounds."""
     return statistics.median(a / b for a, b in zip(times[name], times[base], strict=True))
 
 
 @contextlib.contextmanager
 def plain_pytorch() -> Iterator[None]:
+    """Layers run on the reference inside."""
     kept, native._name = native._name, None
     try:
         yield
@@ -117,8 +125,18 @@ def run(layer: nn.Module, x: Tensor, d_output: Tensor | None) -> None:
 
 
 def on_plain_pytorch(layer: nn.Module, x: Tensor, d_output: Tensor | None) -> None:
+    """`run` on the reference."""
     with plain_pytorch():
         run(layer, x, d_output)
+
+
+def on_the_kernel(layer: nn.Module, x: Tensor, d_output: Tensor | None) -> None:
+    """`run` on the kernel even where it does not pay."""
+    kept, native.pays = native.pays, lambda *_: True
+    try:
+        run(layer, x, d_output)
+    finally:
+        native.pays = kept
 
 
 def sizes(rounds: int) -> None:
@@ -154,6 +172,7 @@ def sizes(rounds: int) -> None:
 
 
 def share(times: Times, case: Case, backward: bool) -> float:
+    """The kernel's share of the peak of its round."""
     operations = case.operations(backward)
     return statistics.median(
         operations / second / top
@@ -196,7 +215,11 @@ def growth(rounds: int) -> None:
             for c in cases
         ]
         times = in_turn(
-            {str(k): (lambda x=x, d=d: run(layer, x, d)) for k, (x, d) in enumerate(data)}, rounds
+            {
+                str(k): (lambda x=x, d=d, layer=layer: run(layer, x, d))
+                for k, (x, d) in enumerate(data)
+            },
+            rounds,
         )
         each = [
             f"{1e9 * statistics.median(times[str(k)]) / c.steps / c.batch:.0f}"
@@ -205,6 +228,26 @@ def growth(rounds: int) -> None:
         print(f"| {letter} | " + " | ".join(map(str, others)) + " |")
         print("|---" * (len(others) + 1) + "|")
         print("| ns for a sample's step | " + " | ".join(each) + " |\n", flush=True)
+
+
+def crossover(rounds: int) -> None:
+    """How much faster the kernel itself is where there is little to do."""
+    print("| H | T | N | forward and backward, plain / native | forward |")
+    print("|---|---|---|---|---|")
+    for H in (40, 128, 400):
+        for T, N in itertools.product((1, 2, 4, 12, 33), (1, 4, 16)):
+            layer = NestedLSTM(50, H)
+            x, d = torch.randn(T, N, 50), torch.randn(T, N, H)
+            calls = {
+                "native": lambda: on_the_kernel(layer, x, d),  # noqa: B023
+                "plain": lambda: on_plain_pytorch(layer, x, d),  # noqa: B023
+                "native forward": lambda: on_the_kernel(layer, x, None),  # noqa: B023
+                "plain forward": lambda: on_plain_pytorch(layer, x, None),  # noqa: B023
+            }
+            times = in_turn(calls, rounds)
+            both = ratio(times, "plain", "native")
+            alone = ratio(times, "plain forward", "native forward")
+            print(f"| {H} | {T} | {N} | {both:.2f} | {alone:.2f} |", flush=True)
 
 
 def epoch(_: int) -> None:
@@ -231,7 +274,13 @@ def epoch(_: int) -> None:
     )
 
 
-PARTS = {"sizes": sizes, "text": text, "growth": growth, "epoch": epoch}
+PARTS = {
+    "sizes": sizes,
+    "text": text,
+    "growth": growth,
+    "epoch": epoch,
+    "crossover": crossover,
+}
 
 
 def main() -> None:

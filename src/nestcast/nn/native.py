@@ -51,6 +51,17 @@ def obstacle(tensors: Sequence[Tensor], depth: int) -> str | None:
     return None
 
 
+def pays(input: Tensor, c: Tensor) -> bool:
+    """Whether the kernel is the faster one, where it can run.
+
+    To bring the weights into its order takes as long as some steps of some samples; the crossover
+    was measured with `benchmarks/kernel.py --parts crossover`. A compiled program, whose sizes may
+    be open, always takes the kernel.
+    """
+    T, N, H = input.size(0), input.size(1), c.size(2)
+    return torch.compiler.is_compiling() or (T > 1 and 10 * T * N > H)
+
+
 def nested_lstm(
     input: Tensor,  # (T, N, I)
     h: Tensor,  # (N, P)
@@ -134,9 +145,7 @@ def _pooled(like: Tensor, *shape: int) -> Tensor:
     return _native.empty(list(shape)) if math.prod(shape) >= _LARGE else like.new_empty(shape)
 
 
-def _new_results(
-    layer: _Layer, new: Callable[..., Tensor] = _new
-) -> tuple[Tensor, Tensor, Tensor]:
+def _new_results(layer: _Layer, new: Callable[..., Tensor] = _new) -> tuple[Tensor, Tensor, Tensor]:
     output = new(layer.input, layer.input.size(0), *layer.h.shape)
     return output, layer.h.new_empty(layer.h.shape), layer.c.new_empty(layer.c.shape)
 

@@ -75,16 +75,20 @@ static void begin(const Problem& p, const Arguments& arguments, const Gradients&
   if (tile.mask) gather(arguments.recurrent_mask + n * P, P, tile.samples, P, tile.mask);
 }
 
-// The cells after a step, and their tanh, from its record.
+// The cells after a step, and their tanh, from its record; one level at a time, so that the units
+// need not wait for each other.
 static void restore_cells(const Problem& p, const Record& record, float* cells, float* tanh_cells) {
   const Index size = p.hidden_size * kLanes;
-  for (Index at = 0; at < size; at += kWidth) {
-    Vector value = load(record.innermost_cell() + at);
-    for (Index level = p.depth - 1; level >= 0; --level) {
-      const Vector tanh_cell = tanh(value);
-      store(cells + level * size + at, value);
-      store(tanh_cells + level * size + at, tanh_cell);
-      if (level > 0) value = load(record.gate(level, 3) + at) * tanh_cell;
+  for (Index level = p.depth - 1; level >= 0; --level) {
+    float* const cell = cells + level * size;
+    float* const tanh_cell = tanh_cells + level * size;
+    const bool innermost = level == p.depth - 1;
+    const float* const o = innermost ? nullptr : record.gate(level + 1, 3);
+    const float* const inside = innermost ? record.innermost_cell() : tanh_cell + size;
+    for (Index at = 0; at < size; at += kWidth) {
+      const Vector value = innermost ? load(inside + at) : load(o + at) * load(inside + at);
+      store(cell + at, value);
+      store(tanh_cell + at, tanh(value));
     }
   }
 }
