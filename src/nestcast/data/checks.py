@@ -133,7 +133,7 @@ def number_checks(
     """A number must be there, be one, be finite, and for some be whole or not negative."""
     is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
     yield Check(f"{column.name} is missing", is_missing)
-    yield Check(f"{column.name} is not a number", f"{value} IS NULL", column.text)
+    yield Check(f"{column.name} is not a number (as in 1234.5)", f"{value} IS NULL", column.text)
     yield Check(f"{column.name} is out of range", f"abs({value}) > {_LARGEST:.0f}", column.text)
     if is_whole:
         yield Check(not_whole(column.name), f"{value} <> floor({value})", column.text)
