@@ -168,6 +168,8 @@ def _write_question(after: Rows, folder: Path) -> None:
     items, item = np.unique(after.item, return_inverse=True)
     sold = np.zeros((len(shops), len(items)))
     np.add.at(sold, (shop, item), after.count)
+    some_shop, some_item = (sold > 0).any(axis=1), (sold > 0).any(axis=0)
+    shops, items, sold = shops[some_shop], items[some_item], sold[np.ix_(some_shop, some_item)]
     ids = np.arange(sold.size)
     write_table(
         {
