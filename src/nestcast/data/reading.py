@@ -63,7 +63,7 @@ def read_panel(
     Args:
         source: a folder in the layout of Kaggle's "Predict Future Sales"; a file or a pattern of
             files (CSV with any usual delimiter, gzipped or not, or Parquet); a DuckDB relation; or
-            a frame with the Arrow interface (pandas 3, Polars, pyarrow).
+            a frame with the Arrow interface (pandas with pyarrow, Polars, pyarrow).
         time, series, target, price: the columns; those of the Kaggle layouts and nixtla's
             `unique_id, ds, y` are recognised. The price becomes `panel.observed`, as its mean over
             the rows of each series and period.

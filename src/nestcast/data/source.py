@@ -102,7 +102,7 @@ def open_table(engine: Engine, source: Any, encoding: str) -> Table:
         return _open_frame(engine, source)
     raise DataError(
         f"cannot read a {type(source).__name__}: give a path, a DuckDB relation, or a frame of "
-        "pandas (3 or later), Polars or pyarrow."
+        "pandas (2.2 or later), Polars or pyarrow."
     )
 
 
@@ -248,9 +248,11 @@ def _open_frame(engine: Engine, frame: Any) -> Table:
     finally:
         engine.connection.unregister("given")
     if problem:
-        raise DataError(
-            f"the frame cannot be read: {problem}. Give every column values of one type."
+        # pandas gives its frames through pyarrow, which it does not bring along.
+        advice = (
+            "Install it" if "ImportError" in problem else "Give every column values of one type"
         )
+        raise DataError(f"the frame cannot be read: {problem}. {advice}.")
     names, types = _describe(engine, "FROM frame")
     columns = ", ".join(f"{quote(name)} AS c{at}" for at, name in enumerate(names))
     scan = f"SELECT rowid + 1 AS n, NULL::VARCHAR AS problem, {columns} FROM frame"
