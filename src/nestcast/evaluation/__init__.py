@@ -1,0 +1,1 @@
+"""Metrics, baselines, and backtests from rolling origins."""
