@@ -7,6 +7,8 @@ model or for intervals, is learned on the cells that the same question would hav
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +16,11 @@ from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
+from nestcast.errors import OptionError
+from nestcast.model.population import from_listing
 
 _NEARLY_ALL = 0.9
+_LARGEST_GRID = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,41 @@ def is_grid(asked: Keys) -> bool:
         return False
     combinations = np.prod([len(np.unique(asked[name])) for name in asked.names], dtype=float)
     return len(asked.first_of_each()) >= _NEARLY_ALL * float(combinations)
+
+
+def every_combination(keys: Keys) -> Keys:
+    """Every combination of the values in each column.
+
+    Example:
+        >>> keys = Keys({"shop_id": np.array([1, 2]), "item_id": np.array([8, 9])})
+        >>> every_combination(keys)["item_id"]
+        array([8, 9, 8, 9])
+
+    Raises:
+        OptionError: there are too many.
+    """
+    values = [np.unique(keys[name]) for name in keys.names]
+    if math.prod(map(len, values)) > _LARGEST_GRID:
+        sizes = " x ".join(f"{len(one):,}" for one in values)
+        raise OptionError(f"the grid of {sizes} series is too large: ask for the known series.")
+    axes = np.meshgrid(*(np.arange(len(one)) for one in values), indexing="ij")
+    columns = zip(keys.names, values, axes, strict=True)
+    return Keys({name: one[axis.ravel()] for name, one, axis in columns})
+
+
+def asked_before(panel: Panel, periods: Sequence[int], grid: bool) -> list[Keys]:
+    """The series that would have been asked for in each of some past periods.
+
+    Args:
+        panel: what is known.
+        periods: numbers of periods that are known.
+        grid: every combination of the key values that sell; else the series that have begun.
+    """
+    if not grid:
+        start = from_listing(panel).start
+        return [panel.keys.take(start <= period) for period in periods]
+    sells = np.isfinite(panel.target) & (panel.target != 0)
+    return [every_combination(panel.keys.take(sells[:, period])) for period in periods]
 
 
 def cells_like(asked: Keys, panel: Panel) -> Cells:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
+from nestcast.evaluation.cells import every_combination
 
 Values = NDArray[np.float64]
 Ask = Literal["grid", "known"]
 
 _FEWEST_KNOWN = 2  # periods before the first origin
-_LARGEST_GRID = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ def _asked(panel: Panel, known: Panel, length: int, horizon: int, ask: Ask | Key
     if ask == "grid":
         ahead = panel.target[:, length : length + horizon]
         sells = (np.isfinite(ahead) & (ahead != 0)).any(axis=1)
-        return _combinations(panel.keys.take(sells))
+        return every_combination(panel.keys.take(sells))
     if isinstance(ask, Keys):
         seen = panel.until(length + horizon).keys
         asked = ask.take(ask.first_of_each())
@@ -136,15 +136,3 @@ def _asked(panel: Panel, known: Panel, length: int, horizon: int, ask: Ask | Key
             every &= Keys({name: seen[name]}).locate(Keys({name: asked[name]})) >= 0
         return asked.take(every)
     raise OptionError(f"cannot ask for {ask!r}: use grid, known, or keys.")
-
-
-def _combinations(keys: Keys) -> Keys:
-    """Every combination of the values in each column."""
-    values = [np.unique(keys[name]) for name in keys.names]
-    if math.prod(map(len, values)) > _LARGEST_GRID:
-        sizes = " x ".join(f"{len(one):,}" for one in values)
-        raise OptionError(f"the grid of {sizes} series is too large: ask for the known series.")
-    axes = np.meshgrid(*(np.arange(len(one)) for one in values), indexing="ij")
-    return Keys(
-        {name: one[axis.ravel()] for name, one, axis in zip(keys.names, values, axes, strict=True)}
-    )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nestcast.errors import OptionError
+from nestcast.evaluation import boosting, exponential
 from nestcast.evaluation.baselines import METHODS, Baseline, mean_of_last
 from nestcast.evaluation.models import Model, RecipeModel
 
@@ -51,7 +52,13 @@ def contender(name: str, clip: tuple[float, float] | None = None) -> Contender:
         k = int(name.removeprefix(_MEAN))
         if k > 0:
             return Contender(name, lambda seed: Baseline(mean_of_last(k)))
-    known = [*_RECIPES, *METHODS, "mean-3"]
+    if name == "ets":
+        exponential.check_installed()
+        return Contender(name, lambda seed: exponential.AutoETS())
+    if name == "lightgbm":
+        boosting.check_installed()
+        return Contender(name, boosting.Boosting, random=True)
+    known = [*_RECIPES, *METHODS, "mean-3", "ets", "lightgbm"]
     raise OptionError(f"unknown model {name!r}: use any of {', '.join(known)}.")
 
 
