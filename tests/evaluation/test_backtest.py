@@ -266,6 +266,7 @@ def test_results_are_written_as_csv_parquet_and_json(result, tmp_path):
         ({"models": ["naive", "naive"]}, "naive is named twice"),
         ({"seeds": 0}, "1 seed or more"),
         ({"seasonality": 0}, "1 period or more"),
+        ({"clip": (20, 0)}, "a low and a higher end"),
         ({"level": [0.0]}, "between 0 and 100"),
         ({"cluster": "city"}, "shop_id, item_id"),
         ({"models": ["seed"], "horizon": 2}, "horizon 1"),

@@ -87,6 +87,8 @@ def backtest(
     probabilities_of(level)
     if seeds < 1:
         raise OptionError(f"a backtest needs 1 seed or more, not {seeds}.")
+    if clip is not None and not clip[0] < clip[1]:
+        raise OptionError(f"clip needs a low and a higher end, not {clip[0]:g},{clip[1]:g}.")
     if seasonality < 1:
         raise OptionError(f"the seasonality must be 1 period or more, not {seasonality}.")
     entered = contenders(models, clip)
@@ -100,9 +102,9 @@ def backtest(
             for seed in range(seeds if one.random else 1):
                 tell(f"{origin.date} {one.name}" + (f" seed {seed}" if seeds > 1 else ""))
                 clock = _Clock()
-                if refit or (one.name, seed) not in fitted:
-                    fitted[one.name, seed] = _fitted(one, seed, origin, horizon, clock)
-                model = fitted[one.name, seed]
+                model = fitted.get((one.name, seed)) or _fitted(one, seed, origin, horizon, clock)
+                if not refit:
+                    fitted[one.name, seed] = model
                 forecast = _forecast(one.name, model, origin, horizon, level, clip, clock)
                 runs.append(
                     Run(

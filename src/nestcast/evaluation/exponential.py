@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +15,8 @@ from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import OptionError
 from nestcast.evaluation import smoothing
-from nestcast.forecast import Forecast, probabilities_of
+from nestcast.evaluation.baselines import METHODS, Baseline
+from nestcast.forecast import Forecast
 from nestcast.model.population import with_series
 from nestcast.training import Report, silent
 
@@ -37,8 +39,8 @@ class AutoETS:
     """The exponential smoothing that suits each series best by the corrected Akaike criterion.
 
     R. J. Hyndman et al., "A state space framework for automatic forecasting using exponential
-    smoothing methods" (2002). Series without a sale are forecast as 0, those too short for it as
-    their last value. This fits one model for each series: 1,000 series take some ten seconds.
+    smoothing methods" (2002). Series without a sale or too short for it are forecast as by the
+    naive baseline. This fits one model for each series: 1,000 series take some ten seconds.
     """
 
     def __init__(self) -> None:
@@ -51,41 +53,28 @@ class AutoETS:
         """See `Model.predict`."""
         from statsforecast.models import AutoETS as Automatic
 
-        probabilities = probabilities_of(level)
-        panel, rows = with_series(panel, asked)
-        needed, place = np.unique(rows, return_inverse=True)
-        mean = np.zeros((len(needed), horizon), np.float32)
-        quantiles = np.zeros((len(needed), horizon, len(probabilities)), np.float32)
+        forecast = Baseline(METHODS["naive"]).predict(panel, asked, horizon, level)
+        known, rows = with_series(panel, asked)
+        needed, first, place = np.unique(rows, return_index=True, return_inverse=True)
+        mean, quantiles = forecast.mean[first], forecast.quantiles[first]
         season = panel.calendar.season
         for number, series in enumerate(needed):
-            past = _filled(panel.target[series, panel.start[series] :])
-            if not past.any():
-                continue
-            if len(past) < _FEWEST_PERIODS:
-                mean[number] = quantiles[number] = past[-1]
+            past = _filled(known.target[series, known.start[series] :])
+            if len(past) < _FEWEST_PERIODS or np.ptp(past) == 0:
                 continue
             model = Automatic(season_length=season if len(past) >= 2 * season else 1)
-            mean[number], quantiles[number] = _forecast(model, past, horizon, level)
+            of_model = _forecast(model, past, horizon, level)
+            if all(np.isfinite(part).all() for part in of_model):
+                mean[number], quantiles[number] = of_model
         if panel.is_count:
             mean, quantiles = np.maximum(mean, 0), np.rint(np.maximum(quantiles, 0))
-        return Forecast(
-            keys=asked,
-            calendar=panel.calendar.after(horizon),
-            mean=mean[place],
-            probabilities=np.array(probabilities),
-            quantiles=quantiles[place],
-            target_name=panel.target_name,
-            time_name=panel.time_name,
-        )
+        return replace(forecast, mean=mean[place], quantiles=quantiles[place])
 
 
 def _forecast(
     model: Any, past: Values, horizon: int, level: Sequence[float]
 ) -> tuple[Values, Values]:
     """Mean (horizon,) and quantiles (horizon, levels) of one series."""
-    if np.ptp(past) == 0:  # nothing to smooth
-        size = len(probabilities_of(level))
-        return np.full(horizon, past[-1]), np.full((horizon, size), past[-1])
     ordered = sorted(set(level))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of models it tries and does not choose
@@ -93,10 +82,7 @@ def _forecast(
     mean = np.asarray(found["mean"], float)
     low = [found[f"lo-{one}"] for one in ordered[::-1]]
     high = [found[f"hi-{one}"] for one in ordered]
-    quantiles = np.stack([*low, mean, *high], axis=1)
-    if not np.isfinite(quantiles).all():
-        return np.full(horizon, past[-1]), np.full(quantiles.shape, past[-1])
-    return mean, quantiles
+    return mean, np.stack([*low, mean, *high], axis=1)
 
 
 def _filled(past: NDArray[np.float32]) -> Values:
