@@ -3,12 +3,17 @@
 import csv
 import json
 import re
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
 from nestcast import cli
 from nestcast.data.simulate import simulate_sales
+from nestcast.evaluation import backtest
+from nestcast.evaluation.results import SEGMENTS
+from tests.panels import store
 
 COLUMNS = ["origin", "model", "seed", "segment", "series", "metric", "value"]
 QUICK = ("--models", "naive,zero,mean-3")
@@ -170,3 +175,27 @@ def test_without_matplotlib_a_plot_says_what_to_install(run, chain, monkeypatch)
     code, _, err = run(chain, *QUICK, "--plot", "p.png")
     assert code == 2
     assert "nestcast[plots]" in err
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+
+
+def test_the_documented_examples_run(run, chain, tmp_path):
+    pytest.importorskip("matplotlib")
+    command, python = (
+        re.search(rf"^```{language}\n(.*?)^```", DOCUMENT, re.M | re.S)[1]
+        for language in ("", "python")
+    )
+    (tmp_path / "my-data").symlink_to(chain)
+    code, _, err = run(*shlex.split(command)[2:])
+    assert code == 0, err
+    assert (tmp_path / "backtest.png").exists()
+    exec(python, {})
+
+
+def test_every_metric_and_segment_is_documented():
+    for segment in SEGMENTS[1:4]:
+        assert f"`{segment}`" in DOCUMENT
+    result = backtest(store(shops=2, items=3), ["zero"], origins=1, level=[80])
+    for metric in result.metrics:
+        assert f"`{metric}`" in DOCUMENT
