@@ -195,6 +195,9 @@ def backtest(
     cluster: Annotated[
         str | None, typer.Option(help="Column of the item, which intervals of differences draw.")
     ] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Score also without some series, as in shop_id=9,20.")
+    ] = None,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
@@ -226,6 +229,7 @@ def backtest(
         seeds=seeds,
         refit=refit,
         cluster=cluster,
+        without=without,
         output=output,
         plot=plot,
         forecasts=forecasts,

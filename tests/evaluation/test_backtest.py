@@ -14,7 +14,7 @@ from nestcast.evaluation.backtest import backtest
 from nestcast.evaluation.baselines import METHODS, Baseline
 from nestcast.evaluation.bootstrap import Sums, differences
 from nestcast.evaluation.registry import Contender, contender
-from nestcast.evaluation.results import SEGMENTS
+from nestcast.evaluation.segments import NEWNESS, VOLUMES
 from nestcast.forecast import Forecast
 from tests.panels import store, weekly
 
@@ -44,7 +44,7 @@ def test_the_tidy_table_holds_the_metrics_of_the_kept_forecasts(result):
     }
     for run in result.runs:
         origin = result.origins[run.origin]
-        for segment in SEGMENTS:
+        for segment in result.segments:
             rows = origin.cells.members(segment)[origin.cells.of_series]
             if not rows.any():
                 continue
@@ -83,10 +83,34 @@ def test_scaled_errors_use_the_past_of_each_series():
 def test_segments_add_up(result):
     for run in result.runs:
         cells = result.origins[run.origin].cells
-        for group in (SEGMENTS[1:4], SEGMENTS[4:]):
+        for group in (NEWNESS, VOLUMES):
             parts = sum(run.sums["mae"][cells.members(one)].sum(axis=0) for one in group)
             np.testing.assert_allclose(parts, run.sums["mae"].sum(axis=0))
             assert sum(cells.size[cells.members(one)].sum() for one in group) == cells.size.sum()
+
+
+def test_own_segments_are_scored_too():
+    panel = store()
+    result = backtest(
+        panel,
+        QUICK,
+        origins=2,
+        segments={
+            "without 1": lambda origin: origin.asked["shop_id"] != 1,
+            "even": lambda origin: origin.asked["item_id"] % 2 == 0,
+        },
+        keep_forecasts=True,
+    )
+    plain = backtest(panel, QUICK, origins=2)
+    assert result.means("rmse") == pytest.approx(plain.means("rmse"))
+    for name, belongs in (("without 1", "shop_id"), ("even", "item_id")):
+        for run in result.runs:
+            keys = run.forecast.keys[belongs]
+            rows = keys != 1 if belongs == "shop_id" else keys % 2 == 0
+            members = result.origins[run.origin].cells.members(name)
+            total = run.sums["rmse"][members].sum(axis=0)
+            error = (run.forecast.mean - run.actual)[rows]
+            np.testing.assert_allclose(total, [(error**2).sum(), error.size], rtol=1e-6)
 
 
 def test_clipping_is_of_all_that_is_compared():

@@ -12,7 +12,7 @@ import pytest
 from nestcast import cli
 from nestcast.data.simulate import simulate_sales
 from nestcast.evaluation import backtest
-from nestcast.evaluation.results import SEGMENTS
+from nestcast.evaluation.segments import NEWNESS
 from tests.panels import store
 
 COLUMNS = ["origin", "model", "seed", "segment", "series", "metric", "value"]
@@ -107,6 +107,15 @@ def test_series_of_a_file_or_those_known_can_be_asked_for(run, chain, tmp_path):
     assert series["pairs"] <= len(table(chain / "test.csv"))
 
 
+def test_scores_without_some_series_are_given_too(run, chain):
+    code, out, err = run(chain, *QUICK, "--origins", 1, "--without", "shop_id=1")
+    assert code == 0, err
+    rows = list(csv.DictReader(out.splitlines()))
+    series = {row["segment"]: int(row["series"]) for row in rows}
+    assert 0 < series["without shop_id=1"] < series["all"]
+    assert "shop_id=1" in err
+
+
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_a_plot_is_drawn(run, chain, tmp_path, ending):
     pytest.importorskip("matplotlib")
@@ -152,6 +161,9 @@ def test_any_table_can_be_backtested(run, tmp_path):
         (["CHAIN", "--clip", "20,0"], 2, "clip needs a low and a higher end"),
         (["CHAIN", "--seeds", "0"], 2, "1 seed or more"),
         (["CHAIN", "--models", "zero", "--cluster", "city"], 2, "shop_id, item_id"),
+        (["CHAIN", "--without", "city=1"], 2, "--without takes a key column"),
+        (["CHAIN", "--without", "shop_id"], 2, "--without takes a key column"),
+        (["CHAIN", "--without", "shop_id=99"], 2, "no series has the shop_id 99"),
         (["CHAIN", "-o", "scores.xlsx"], 2, r"\.json, \.csv"),
         (["CHAIN", "-o", "no/such/folder/s.csv"], 2, "cannot write"),
         (["CHAIN", "--plot", "p.gif"], 2, r"\.png, \.svg"),
@@ -194,7 +206,7 @@ def test_the_documented_examples_run(run, chain, tmp_path):
 
 
 def test_every_metric_and_segment_is_documented():
-    for segment in SEGMENTS[1:4]:
+    for segment in NEWNESS:
         assert f"`{segment}`" in DOCUMENT
     result = backtest(store(shops=2, items=3), ["zero"], origins=1, level=[80])
     for metric in result.metrics:

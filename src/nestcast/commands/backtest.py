@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from nestcast.commands.options import limits, names, numbers, use_threads
 from nestcast.commands.output import write_or_print
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
-from nestcast.data import write_table
+from nestcast.data import Panel, write_table
 from nestcast.data.keys import Keys
 from nestcast.data.tables import check_table_name
 from nestcast.errors import OptionError
@@ -20,6 +22,7 @@ from nestcast.evaluation.backtest import backtest
 from nestcast.evaluation.origins import Ask
 from nestcast.evaluation.registry import contenders
 from nestcast.evaluation.results import Backtest, check_result_name
+from nestcast.evaluation.scoring import Segment
 from nestcast.evaluation.segments import ALL, NEWNESS, VOLUMES
 from nestcast.files import check_place
 from nestcast.forecast import probabilities_of
@@ -42,6 +45,7 @@ class Options:
     seeds: int
     refit: bool
     cluster: str | None
+    without: str | None
     output: Path | None
     plot: Path | None
     forecasts: Path | None
@@ -76,6 +80,7 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
             seeds=options.seeds,
             refit=options.refit,
             cluster=options.cluster,
+            segments=_without(options.without, panel),
             keep_forecasts=options.forecasts is not None,
             tell=tell,
         )
@@ -103,6 +108,24 @@ def _check(options: Options, level: Sequence[float]) -> None:
             check_place(path)
 
 
+def _without(text: str | None, panel: Panel) -> dict[str, Segment]:
+    """The series that do not have any of some key values, from text such as `shop_id=9,20`."""
+    if text is None:
+        return {}
+    column, _, values = text.partition("=")
+    wanted = names(values)
+    if column not in panel.keys.names or not wanted:
+        raise OptionError(
+            f"--without takes a key column and its values, as in {panel.keys.names[0]}=9,20, "
+            f"not {text!r}."
+        )
+    known = panel.keys[column].astype(str)
+    for value in wanted:
+        if value not in known:
+            raise OptionError(f"--without: no series has the {column} {value}.")
+    return {f"without {text}": lambda origin: ~np.isin(origin.asked[column].astype(str), wanted)}
+
+
 def _write(result: Backtest, options: Options, say: Messages) -> None:
     if options.output is None:
         write_or_print(result.to_columns(), None)
@@ -118,7 +141,7 @@ def _write(result: Backtest, options: Options, say: Messages) -> None:
 
 
 def _show(result: Backtest, say: Messages) -> None:
-    """Three tables, the best model first: errors, distributions, RMSE by kind of series."""
+    """Tables, the best model first: errors, distributions, RMSE by kind of series."""
     ranked = sorted(result.means("rmse").items(), key=lambda pair: pair[1])
     order = [model for model, _ in ranked]
     first, last = result.origins[0].date, result.origins[-1].date
@@ -138,13 +161,21 @@ def _show(result: Backtest, say: Messages) -> None:
         order,
         columns,
     )
-    segments = {one: result.means("rmse", one) for one in (ALL, *NEWNESS, *VOLUMES)}
-    shown = {
-        name.replace("volume", "sold"): {model: _shown(value, 3) for model, value in values.items()}
-        for name, values in segments.items()
+    usual = (ALL, *NEWNESS, *VOLUMES)
+    _table(say, "RMSE by what was known of the series", order, _by_segment(result, usual))
+    own = [segment for segment in result.segments if segment not in usual]
+    if own:
+        _table(say, "RMSE of further kinds of series", order, _by_segment(result, own))
+
+
+def _by_segment(result: Backtest, segments: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Heading -> model -> its RMSE as text; kinds that no series is of are left out."""
+    means = {segment: result.means("rmse", segment) for segment in segments}
+    return {
+        segment.replace("volume", "sold"): {m: _shown(value, 3) for m, value in values.items()}
+        for segment, values in means.items()
         if any(math.isfinite(value) for value in values.values())
     }
-    _table(say, "RMSE by what was known of the series", order, shown)
 
 
 def _means(result: Backtest, metrics: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from nestcast.evaluation.models import Model
 from nestcast.evaluation.origins import Ask, Origin, rolling_origins
 from nestcast.evaluation.registry import Contender, contenders
 from nestcast.evaluation.results import Backtest, Run, ScoredOrigin
-from nestcast.evaluation.scoring import cells_of, score
+from nestcast.evaluation.scoring import Segment, cells_of, score
 from nestcast.evaluation.segments import item_column
 from nestcast.forecast import Forecast, probabilities_of
 
@@ -44,6 +44,7 @@ def backtest(
     seeds: int = 1,
     refit: bool = True,
     cluster: str | None = None,
+    segments: Mapping[str, Segment] | None = None,
     seasonality: int = 1,
     keep_forecasts: bool = False,
     tell: Tell = lambda _: None,
@@ -75,6 +76,8 @@ def backtest(
         refit: fit anew at every origin; else only at the first, and predict from it at all others.
         cluster: key column of the item, for segments and for the bootstrap; `item_id` if there is
             one, else the column with the most values.
+        segments: further kinds of series to score, name -> function of an `Origin` that tells which
+            of its series are of that kind, shape (asked,).
         seasonality: distance of the naive forecast that scales MASE and RMSSE, in periods.
         keep_forecasts: keep every forecast, for `Backtest.forecast_columns`.
         tell: is told of every model that comes next.
@@ -96,7 +99,7 @@ def backtest(
     fitted: dict[tuple[str, int], Model] = {}
     scored, runs = [], []
     for origin in rolling_origins(panel, origins, horizon, step=step, ask=ask, clip=clip):
-        cells = cells_of(origin, item)
+        cells = cells_of(origin, item, segments)
         scored.append(ScoredOrigin(origin.date, cells))
         for one in entered:
             for seed in range(seeds if one.random else 1):

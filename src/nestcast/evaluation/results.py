@@ -22,8 +22,6 @@ from nestcast.forecast import Forecast
 
 Values = NDArray[np.float64]
 
-SEGMENTS = (ALL, *NEWNESS, *VOLUMES)
-
 
 @dataclass(frozen=True, eq=False)
 class ScoredOrigin:
@@ -81,6 +79,11 @@ class Backtest:
         """The metrics, in the order of tables."""
         return list(self.runs[0].sums)
 
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The kinds of series, in the order of tables."""
+        return self.origins[0].cells.segments
+
     def to_columns(self) -> dict[str, Column]:
         """A tidy table: origin, model, seed, segment, series, metric, value.
 
@@ -94,7 +97,7 @@ class Backtest:
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         for run in self.runs:
             origin = self.origins[run.origin]
-            for segment in SEGMENTS:
+            for segment in origin.cells.segments:
                 members = origin.cells.members(segment)
                 size = int(origin.cells.size[members].sum())
                 for metric, sums in run.sums.items():
@@ -244,8 +247,8 @@ class Backtest:
     def _checked(self, metric: str, segment: str, origin: int) -> NDArray[np.bool_]:
         if metric not in self.metrics:
             raise OptionError(f"no metric {metric!r}: use one of {', '.join(self.metrics)}.")
-        if segment not in SEGMENTS:
-            raise OptionError(f"no segment {segment!r}: use one of {', '.join(SEGMENTS)}.")
+        if segment not in self.segments:
+            raise OptionError(f"no segment {segment!r}: use one of {', '.join(self.segments)}.")
         return self.origins[origin].cells.members(segment)
 
 

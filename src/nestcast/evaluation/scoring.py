@@ -6,6 +6,7 @@ of (cluster, segment) are all that must be kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from nestcast.evaluation.segments import ALL, NEWNESS, VOLUMES, newness, volume
 from nestcast.forecast import Forecast
 
 Values = NDArray[np.float64]
+Segment = Callable[[Origin], NDArray[np.bool_]]  # which of the series asked for are in it
 
 _ROOTS = frozenset({"rmse"})
 
@@ -29,6 +31,7 @@ class Cells:
         of_series: cell of each series, shape (series,).
         cluster: value of the item's key in each cell, shape (cells,).
         newness, volume: positions in `NEWNESS` and `VOLUMES`, shape (cells,).
+        own: further segments, name -> whether a cell is in it, shape (cells,).
         size: series in each cell, shape (cells,).
     """
 
@@ -36,7 +39,13 @@ class Cells:
     cluster: NDArray[np.generic]
     newness: NDArray[np.int64]
     volume: NDArray[np.int64]
+    own: Mapping[str, NDArray[np.bool_]]
     size: NDArray[np.int64]
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """All segments, in the order of tables."""
+        return (ALL, *NEWNESS, *VOLUMES, *self.own)
 
     def members(self, segment: str) -> NDArray[np.bool_]:
         """The cells of a segment, shape (cells,)."""
@@ -44,18 +53,36 @@ class Cells:
             return np.ones(len(self.size), bool)
         if segment in NEWNESS:
             return np.asarray(self.newness == NEWNESS.index(segment))
-        return np.asarray(self.volume == VOLUMES.index(segment))
+        if segment in VOLUMES:
+            return np.asarray(self.volume == VOLUMES.index(segment))
+        return self.own[segment]
 
 
-def cells_of(origin: Origin, item: str) -> Cells:
-    """Gather the series of an origin."""
+def cells_of(origin: Origin, item: str, segments: Mapping[str, Segment] | None = None) -> Cells:
+    """Gather the series of an origin.
+
+    Args:
+        origin: the series.
+        item: key column of the item.
+        segments: further segments, name -> function that tells which series are in it.
+    """
     new, sold = newness(origin.known, origin.asked, item), volume(origin.known, origin.asked)
-    values, cluster = np.unique(origin.asked[item], return_inverse=True)
+    own = {name: np.asarray(belongs(origin), bool) for name, belongs in (segments or {}).items()}
+    cluster = np.unique(origin.asked[item], return_inverse=True)[1]
     code = (cluster * len(NEWNESS) + new) * len(VOLUMES) + sold
-    distinct, of_series, size = np.unique(code, return_inverse=True, return_counts=True)
-    rest, sold = np.divmod(distinct, len(VOLUMES))
-    cluster, new = np.divmod(rest, len(NEWNESS))
-    return Cells(of_series, values[cluster], new, sold, size)
+    for belongs in own.values():
+        code = 2 * code + belongs
+    _, first, of_series, size = np.unique(
+        code, return_index=True, return_inverse=True, return_counts=True
+    )
+    return Cells(
+        of_series,
+        origin.asked[item][first],
+        new[first],
+        sold[first],
+        {name: belongs[first] for name, belongs in own.items()},
+        size,
+    )
 
 
 def score(
