@@ -121,7 +121,7 @@ def backtest(
                         actual=origin.actual if keep_forecasts else None,
                     )
                 )
-    return Backtest(tuple(scored), tuple(runs), tuple(level), horizon)
+    return Backtest(tuple(scored), tuple(runs), tuple(sorted(set(level))), horizon)
 
 
 def _fitted(one: Contender, seed: int, origin: Origin, horizon: int, clock: _Clock) -> Model:
