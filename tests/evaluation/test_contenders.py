@@ -1,15 +1,19 @@
 """LightGBM on lagged features and AutoETS: they see no future, and are no straw men."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from nestcast.data import Calendar, Keys, Panel, read_panel
+from nestcast.data import Attributes, Calendar, Keys, Panel, read_panel
 from nestcast.data.simulate import simulate_sales
 from nestcast.errors import DataError, OptionError
 from nestcast.evaluation import boosting, exponential
 from nestcast.evaluation.backtest import backtest
 from nestcast.evaluation.boosting import Boosting
+from nestcast.evaluation.groupstats import group_sums
 from nestcast.evaluation.lags import LaggedFeatures, schema_of
+from nestcast.evaluation.nameparts import with_name_parts
 from nestcast.evaluation.registry import contender
 from nestcast.model.population import with_series
 from tests.evaluation.test_backtest import scrambled
@@ -67,6 +71,10 @@ def test_features_at_an_origin_are_the_same_whatever_follows(make):
 def test_features_of_a_series_do_not_depend_on_which_others_are_asked_for():
     """Else those seen in training would not be those seen in forecasting."""
     panel = store(shops=5, items=9)
+    late = panel.keys["item_id"] >= 106  # new items, sold in few shops only
+    panel.start[late] = np.maximum(panel.start[late], 10)
+    panel.target[late, :10] = 0
+    panel = panel.take(~late | (panel.keys["shop_id"] < 2))
     schema = schema_of(panel)
     shop, item = np.divmod(np.arange(45), 9)
     everything = Keys({"shop_id": shop, "item_id": item + 100})
@@ -91,9 +99,49 @@ def test_group_means_are_over_the_grid_of_what_sold():
     )
     schema = schema_of(panel)
     features = LaggedFeatures(panel, schema)
-    code, means = features._groups[schema.groups.index(())]
+    _, code, means = features._groups[schema.groups.index(())]
     # First 2 shops x 2 items sold 12, then 1 shop x 2 items sold 4.
     np.testing.assert_allclose(means[code[0]], [3.0, 2.0])
+
+
+def test_new_items_are_averaged_over_the_grid_of_their_first_period():
+    shop, item = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 2])
+    target = np.array([[4, 1], [0, 3], [6, 1], [0, 5]], np.float32)
+    panel = Panel(
+        Keys({"shop_id": shop, "item_id": item}),
+        Calendar("1mo", np.datetime64("2024-01-01"), 2),
+        target,
+        np.array([0, 1, 0, 1], np.int32),
+    )
+    listed = np.array([0, 1, 0, 1])
+    sums = group_sums(target, panel, (), ("item_id", listed))
+    np.testing.assert_array_equal(sums.total, [[10, 8]])
+    np.testing.assert_array_equal(sums.count, [[2, 4]])  # shops x new items
+    assert sums.mean_of(1, 2, 0.0) == pytest.approx(2.0)
+    by_shop = group_sums(target, panel, ("shop_id",), ("item_id", listed))
+    np.testing.assert_array_equal(by_shop.count, [[1, 2], [1, 2]])
+
+
+def test_names_are_cut_into_what_several_share():
+    names = ["Dune [PC]", "Dune (Box)", "Dune Two [PC]", "Чай чёрный", "Чай зелёный", "чай"]
+    names += ["Dune Two (Box)", "чай [2]"]
+    kinds = ["Games - PC", "Games - Box", "Games - PC", "Food", "Food", "Food", "Games - Box"]
+    kinds += ["Food"]
+    items = Attributes(
+        "item_id", np.arange(8), {"item_name": np.array(names), "kind": np.array(kinds)}
+    )
+    panel = replace(store(), attributes={"item_id": items})
+    with_parts, made = with_name_parts(panel)
+    columns = with_parts.attributes["item_id"].columns
+    codes = {name: columns[name].tolist() for name in made}
+    first = codes["item_name, first word"]
+    assert first[0] == first[1] == first[2] != first[3] == first[4] == first[5]
+    assert made["item_name, first word"] == ("item_id", 2)
+    before = codes["item_name, before a bracket"]
+    assert before[0] == before[1] != before[2]
+    partitions = [tuple(np.unique(c, return_inverse=True)[1]) for c in codes.values()]
+    assert len(set(partitions)) == len(partitions)
+    assert with_name_parts(store())[1] == {}
 
 
 def test_training_rows_are_grids_where_a_grid_is_asked_for(lightgbm):

@@ -30,7 +30,8 @@ Floats = NDArray[np.float32]
 _MOST_ROWS = 3_000_000
 _MOST_ORIGINS = 48
 _MOST_ROWS_OF_QUANTILES = 600_000
-_MOST_ROUNDS, _PATIENCE = 400, 20
+_FEWEST_ROUNDS, _MOST_ROUNDS, _PATIENCE = 40, 250, 20
+_JUDGED = 3  # last known periods, by which the number of rounds is chosen
 _PREDICTED_AT_ONCE = 200_000
 
 
@@ -63,9 +64,9 @@ class Boosting:
 
     Rows are all series that would have been asked for at past origins: where a grid is asked for,
     the grid of each past period, pairs that never sold included. The mean is trained on squared
-    error; its number of trees is the one with the least error on the last known period when trained
-    on those before, after which all are used. Quantiles are trained on pinball loss (on a sample of
-    the rows). Several periods ahead are forecast directly, the step being a feature.
+    error; its number of trees is the one with the least error on the last three periods known when
+    trained on those before, after which all are used. Quantiles are trained on pinball loss, on a
+    sample of the rows. Several periods ahead are forecast directly, the step being a feature.
 
     Args:
         seed: of the sampling of rows and features.
@@ -89,9 +90,9 @@ class Boosting:
         self._schema = schema_of(panel)
         self._table = _training_table(panel, self._schema, asked, horizon, self._seed)
         table = self._table
-        last = table.period == table.period.max()
-        self._rounds = _MOST_ROUNDS // 4
-        if 0 < last.sum() < len(last):
+        last = table.period > table.period.max() - _JUDGED
+        self._rounds = _MOST_ROUNDS // 2
+        if 2 * last.sum() < len(last):
             self._rounds = self._best_rounds(table.take(~last), table.take(last))
         self._mean = _train(table, self._parameters(len(table.target)), self._rounds)
         self._quantiles = {}
@@ -140,7 +141,7 @@ class Boosting:
             valid_sets=[lightgbm.Dataset(last.features, last.target, reference=train)],
             callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
         )
-        return max(int(booster.best_iteration), 10)
+        return max(int(booster.best_iteration), _FEWEST_ROUNDS)
 
     def _fit_quantile(self, probability: float) -> Any:
         table = self._table
@@ -155,7 +156,7 @@ class Boosting:
     def _parameters(self, rows: int) -> dict[str, Any]:
         return {
             "objective": "l2",
-            "learning_rate": 0.05,
+            "learning_rate": 0.08,
             "num_leaves": 63,
             "min_data_in_leaf": int(np.clip(rows // 1000, 20, 300)),
             "feature_fraction": 0.5,

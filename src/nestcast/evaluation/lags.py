@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
-from nestcast.evaluation.cells import sold_by_value
+from nestcast.evaluation.groupstats import group_sums
+from nestcast.evaluation.nameparts import with_name_parts
 from nestcast.evaluation.segments import item_column
 from nestcast.model.features import calendar_features
-from nestcast.model.groups import Group, choose_embedded, choose_means, column, group_codes
+from nestcast.model.groups import Group, choose_embedded, choose_means, column
 from nestcast.model.population import from_listing
 
 Floats = NDArray[np.float32]
@@ -28,7 +29,9 @@ _GROUP_LAGS = (1, 2, 3, 6, 12)
 _LARGE = (
     50.0  # mean of the sales that are not 0 above which counts are taken relative to their size
 )
-_PSEUDO_ITEMS = 20.0
+_PART_LAGS = (1, 12)
+_PSEUDO_CELLS = 50.0  # of all new items, with which those of a group are averaged
+_FEW = 100  # values of a name's part, to be crossed with another key
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Schema:
 
     Args:
         groups: the groups whose means are features.
+        parts: the groups by parts of names, of which fewer means are.
         newcomers: the groups whose sales of new items are features.
         vocabularies: column -> its values, whose positions are features.
         item: the key column of the item.
@@ -45,6 +49,7 @@ class Schema:
     """
 
     groups: tuple[Group, ...]
+    parts: tuple[Group, ...]
     newcomers: tuple[Group, ...]
     vocabularies: dict[str, list[Any]]
     item: str
@@ -56,12 +61,20 @@ def schema_of(panel: Panel) -> Schema:
     """Choose the columns that the panel has something to say about."""
     groups = tuple(choose_means(panel))
     item = item_column(panel.keys)
+    parted, found = with_name_parts(panel)
+    parts: list[Group] = [(name,) for name in found]
+    for name, (key, size) in found.items():
+        if size <= _FEW:
+            parts += [(name, other) for other in panel.keys.names if other != key]
+    of_items = [(name,) for name, (key, _) in found.items() if key == item]
     size = np.abs(panel.target[np.isfinite(panel.target) & (panel.target != 0)])
     return Schema(
         groups=groups,
-        newcomers=tuple(group for group in groups if item not in group),
+        parts=tuple(parts),
+        newcomers=(*(group for group in groups if item not in group), *of_items),
         vocabularies={
-            name: np.unique(column(panel, name)).tolist() for name in choose_embedded(panel)
+            name: np.unique(column(parted, name)).tolist()
+            for name in [*choose_embedded(panel), *(n for n, (_, s) in found.items() if s <= _FEW)]
         },
         item=item,
         relative=not panel.is_count or (len(size) > 0 and float(size.mean()) > _LARGE),
@@ -79,7 +92,7 @@ class LaggedFeatures:
 
     def __init__(self, panel: Panel, schema: Schema) -> None:
         self._own_start = panel.start.astype(np.int64)
-        panel = from_listing(panel)
+        panel = from_listing(with_name_parts(panel)[0])
         self._panel, self._schema = panel, schema
         self._season, self._year = panel.calendar.season, panel.calendar.year
         self._lags = _LAGS[panel.calendar.freq]
@@ -96,12 +109,24 @@ class LaggedFeatures:
         self._scale = np.where(mean > 0, mean, np.float32(schema.typical))
         size = self._scale[:, :-1] if schema.relative else np.float32(1)
         self._scaled = np.asarray(self._target / size, np.float32)
-        self._groups = [_group_means(self._scaled, panel, group) for group in schema.groups]
         items, item_code = np.unique(panel.keys[schema.item], return_inverse=True)
         listed = np.full(len(items), len(panel.calendar), np.int64)
         np.minimum.at(listed, item_code, self._own_start)
         self._listed = listed[item_code]
-        self._newcomers = [group_codes(panel, group) for group in schema.newcomers]
+        self._groups = [
+            (lags, sums.code, sums.means())
+            for lags, groups in ((_GROUP_LAGS, schema.groups), (_PART_LAGS, schema.parts))
+            for group in groups
+            for sums in [group_sums(self._scaled, panel, group)]
+        ]
+        some = group_sums((self._target != 0).astype(np.float32), panel, (schema.item,))
+        self._groups.append((_PART_LAGS, some.code, some.means()))
+        new = schema.item, self._listed
+        self._newcomers = [
+            group_sums(self._scaled, panel, group, new) for group in schema.newcomers
+        ]
+        item_sales = _last_periods(self._target, item_code)
+        self._last_item_sale = item_sales, item_code
         self._codes = [
             Keys({"value": np.asarray(values)}).locate(Keys({"value": column(panel, name)}))
             for name, values in schema.vocabularies.items()
@@ -141,11 +166,16 @@ class LaggedFeatures:
             np.where(began < origin, origin - began, np.nan),
             np.where(self._listed[rows] < origin, origin - self._listed[rows], -1),
         ]
-        for code, means in self._groups:  # means: (groups, time)
+        last_item_sale = self._last_item_sale[0][self._last_item_sale[1][rows], origin]
+        columns += [np.where(last_item_sale > 0, origin - last_item_sale, np.nan)]
+        for lags, code, means in self._groups:  # means: (groups, time)
             group = code[rows]
-            lags = [origin - lag for lag in _GROUP_LAGS] + [same]
-            columns += [means[group, at] if at >= 0 else np.nan for at in lags]
-        columns += [self._newcomer_mean(code, origin)[code[rows]] for code in self._newcomers]
+            for at in [origin - lag for lag in lags] + [same] * (lags == _GROUP_LAGS):
+                columns += [means[group, at] if at >= 0 else np.nan]
+        begin = max(origin - self._year, 1)
+        columns += [
+            sums.mean_of(begin, origin, _PSEUDO_CELLS)[sums.code[rows]] for sums in self._newcomers
+        ]
         columns += [code[rows] for code in self._codes]
         columns += [
             self._last_observed(values, rows, origin) for values in self._panel.observed.values()
@@ -180,59 +210,16 @@ class LaggedFeatures:
         sales = self._sales[rows, origin] - self._sales[rows, begin]
         return np.asarray(sales / max(origin - begin, 1))
 
-    def _newcomer_mean(self, code: NDArray[np.int64], origin: int) -> NDArray[np.float64]:
-        """Mean first sales of the items that were new in the last year, for each group."""
-        new = (self._listed < origin) & (self._listed >= max(origin - self._year, 1))
-        period = np.minimum(self._listed, max(origin - 1, 0))
-        value = np.where(new, self._scaled[np.arange(len(new)), period], 0.0)
-        total = np.bincount(code, value, minlength=code.max(initial=0) + 1)
-        count = np.bincount(code, new, minlength=code.max(initial=0) + 1)
-        overall = total.sum() / max(count.sum(), 1)
-        return np.asarray((total + _PSEUDO_ITEMS * overall) / (count + _PSEUDO_ITEMS))
-
     def _last_observed(self, values: Floats, rows: Rows, origin: int) -> Any:
         return values[rows, origin - 1] if origin > 0 else np.float32(np.nan)
 
 
-def _group_means(target: Floats, panel: Panel, group: Group) -> tuple[NDArray[np.int64], Floats]:
-    """The group of each series, and each group's mean in every period, shape (groups, time).
-
-    For counts with several keys the mean is over every combination of the key values that sold in
-    the period, whether the panel holds it or not: a shop that sold none of an item on sale counts.
-    """
-    code = group_codes(panel, group)
-    total = _sums(target, code)
-    if not panel.is_count or len(panel.keys.names) < 2:
-        begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
-        count = _sums(begun & np.isfinite(panel.target), code)
-    else:
-        count = np.ones_like(total)
-        first = np.unique(code, return_index=True)[1]  # a series of each group
-        for key in panel.keys.names:
-            sold, of_series = sold_by_value(panel, key)
-            one = np.unique(of_series, return_index=True)[1]  # a series of each value of the key
-            owned = tuple(name for name in group if _owner(panel, name) == key)
-            kind = group_codes(panel, owned)
-            count *= _sums(sold.astype(np.float32), kind[one])[_renumbered(kind, one)[first]]
-    return code, np.asarray(total / np.maximum(count, 1), dtype=np.float32)
-
-
-def _renumbered(kind: NDArray[np.int64], one: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The row of `_sums(..., kind[one])` that belongs to each series."""
-    return np.asarray(np.searchsorted(np.unique(kind[one]), kind))
-
-
-def _owner(panel: Panel, name: str) -> str:
-    """The key column that a column describes."""
-    owners = [key for key, known in panel.attributes.items() if name in known.columns]
-    return name if name in panel.keys.names else owners[0]
-
-
-def _sums(values: NDArray[Any], code: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sums over the rows of each group, shape (groups, time)."""
-    order = np.argsort(code, kind="stable")
-    edges = np.flatnonzero(np.diff(code[order], prepend=-1))
-    return np.asarray(np.add.reduceat(values[order], edges, axis=0, dtype=np.float64))
+def _last_periods(target: Floats, code: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The last period before each, from 1, in which a group sold; 0 if none, (groups, time + 1)."""
+    sold = np.zeros((code.max(initial=0) + 1, target.shape[1] + 1), np.int64)
+    series, period = np.nonzero(target)
+    sold[code[series], period + 1] = period + 1
+    return np.maximum.accumulate(sold, axis=1)
 
 
 def _cumulated(values: NDArray[Any]) -> Floats:
