@@ -27,7 +27,7 @@ from nestcast.training import Report, silent
 
 Floats = NDArray[np.float32]
 
-_MOST_ROWS = 3_000_000
+_MOST_ROWS = 2_000_000
 _MOST_ORIGINS = 48
 _MOST_ROWS_OF_QUANTILES = 600_000
 _FEWEST_ROUNDS, _MOST_ROUNDS, _PATIENCE = 40, 250, 20
@@ -49,14 +49,16 @@ def check_installed() -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """Training rows: features (rows, features), target (rows,), and the period of each target."""
+    """Training rows, by origin: features (rows, features), target (rows,), origin (rows,)."""
 
     features: Floats
     target: Floats
-    period: NDArray[np.int64]
+    origin: NDArray[np.int64]
 
-    def take(self, index: NDArray[Any]) -> _Table:
-        return _Table(self.features[index], self.target[index], self.period[index])
+    def between(self, first: float, last: float) -> _Table:
+        """The rows of some origins, without a copy."""
+        part = slice(*np.searchsorted(self.origin, [first, last + 1]))
+        return _Table(self.features[part], self.target[part], self.origin[part])
 
 
 class Boosting:
@@ -90,10 +92,12 @@ class Boosting:
         self._schema = schema_of(panel)
         self._table = _training_table(panel, self._schema, asked, horizon, self._seed)
         table = self._table
-        last = table.period > table.period.max() - _JUDGED
+        judged = int(table.origin[-1]) - _JUDGED + 1
+        # Origins whose periods reach into those judged would have seen the answers.
+        before = table.between(0, judged - horizon)
         self._rounds = _MOST_ROUNDS // 2
-        if 2 * last.sum() < len(last):
-            self._rounds = self._best_rounds(table.take(~last), table.take(last))
+        if 2 * len(before.target) > len(table.target):
+            self._rounds = self._best_rounds(before, table.between(judged, np.inf))
         self._mean = _train(table, self._parameters(len(table.target)), self._rounds)
         self._quantiles = {}
 
@@ -148,7 +152,8 @@ class Boosting:
         if len(table.target) > _MOST_ROWS_OF_QUANTILES:
             rng = np.random.default_rng(self._seed)
             sample = rng.choice(len(table.target), _MOST_ROWS_OF_QUANTILES, replace=False)
-            table = table.take(np.sort(sample))
+            kept = np.sort(sample)
+            table = _Table(table.features[kept], table.target[kept], table.origin[kept])
         parameters = self._parameters(len(table.target))
         parameters |= {"objective": "quantile", "alpha": probability, "learning_rate": 0.1}
         return _train(table, parameters, min(max(self._rounds // 2, 40), 100))
@@ -188,22 +193,23 @@ def _training_table(panel: Panel, schema: Schema, asked: Keys, horizon: int, see
     sampled = _sampled(origins, listed, _MOST_ROWS // horizon, rng)
     known, _ = with_series(panel, _joined([keys for _, keys in sampled]))
     features = LaggedFeatures(known, schema)
-    parts = []
+    size, matrix = 0, np.empty((0, 0), np.float32)
+    most = horizon * sum(len(keys) for _, keys in sampled)
+    targets, of_origin = np.empty(most, np.float32), np.empty(most, np.int64)
     for origin, keys in sampled:
         rows = known.keys.locate(keys)
         for step in range(1, horizon + 1):
             target = features.target(rows, origin, step)
             seen = np.isfinite(target)
-            matrix = features.matrix(rows[seen], origin, step)
-            period = np.full(len(matrix), origin + step - 1)
-            parts.append(_Table(matrix, target[seen], period))
-    if not sum(len(part.target) for part in parts):
+            part = features.matrix(rows[seen], origin, step)
+            if matrix.shape[1] == 0:  # one array, filled in place: a second copy is gigabytes
+                matrix = np.empty((most, part.shape[1]), np.float32)
+            end = size + len(part)
+            matrix[size:end], targets[size:end], of_origin[size:end] = part, target[seen], origin
+            size = end
+    if not size:
         raise DataError("lightgbm has not one past period to learn from: give more rows.")
-    return _Table(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.target for part in parts]),
-        np.concatenate([part.period for part in parts]),
-    )
+    return _Table(matrix[:size], targets[:size], of_origin[:size])
 
 
 def _sampled(
@@ -220,7 +226,7 @@ def _sampled(
             keys = keys.take(np.sort(rng.choice(len(keys), take, replace=False)))
         left -= take
         made.append((origins[number], keys))
-    return made
+    return made[::-1]
 
 
 def _joined(parts: Sequence[Keys]) -> Keys:
