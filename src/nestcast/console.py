@@ -41,12 +41,18 @@ class Messages:
     ) -> None:
         """Print a table; numbers, or with `right` all columns but the first, end at the right."""
         table = Table(
-            title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD
+            title=escape(title),
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0) if right else (0, 1),
         )
         for number, name in enumerate(header):
             numeric = all(isinstance(row[number], int | float) for row in rows)
             at_right = numeric or (right and number > 0)
-            table.add_column(escape(name), justify="right" if at_right else "left")
+            # Where a table is too wide, headings are broken and not the names of its rows.
+            whole = right and number == 0
+            table.add_column(escape(name), justify="right" if at_right else "left", no_wrap=whole)
         for row in rows:
             table.add_row(*(escape(_shown(cell)) for cell in row))
         self._console.print(table)

@@ -84,11 +84,9 @@ def test_every_past_forecast_is_the_one_made_then(counts, method):
         np.testing.assert_allclose(ahead[:, 20 + step], flat[:, 21])
 
 
-@pytest.mark.parametrize("method", FLAT)
+@pytest.mark.parametrize("method", [FLAT[0], *FLAT[2:]])  # the last k periods include missing ones
 def test_a_missing_period_is_as_if_it_had_not_been(counts, method):
     with_gap = np.insert(counts, 20, np.nan, axis=1)
-    if method is FLAT[1]:
-        pytest.skip("the last k periods are counted with gaps")
     np.testing.assert_allclose(method(with_gap)[:, -1], method(counts)[:, -1])
 
 

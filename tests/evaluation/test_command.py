@@ -49,12 +49,13 @@ def table(path):
 
 
 def test_scores_are_written_and_shown_best_first(run, chain, tmp_path):
-    code, out, err = run(chain, *QUICK, "--origins", 3, "--clip", "0,20", "-o", "scores.csv")
+    models = ("--models", "naive,zero,mean-3,seasonal-naive")
+    code, out, err = run(chain, *models, "--origins", 3, "--clip", "0,20", "-o", "scores.csv")
     assert (code, out) == (0, ""), err
     rows = table(tmp_path / "scores.csv")
     assert list(rows[0]) == COLUMNS
     assert {row["origin"] for row in rows} == {"2014-02-01", "2014-03-01", "2014-04-01"}
-    shown = re.findall(r"^ +(naive|zero|mean-3) +(\d\.\d{4})", err, re.M)[:3]
+    shown = re.findall(r"^ +(naive|zero|mean-3|seasonal-naive) +(\d\.\d{4})", err, re.M)[:4]
     assert [float(value) for _, value in shown] == sorted(float(value) for _, value in shown)
     for model, value in shown:
         values = [

@@ -123,7 +123,8 @@ class LaggedFeatures:
         self._groups.append((_PART_LAGS, some.code, some.means()))
         new = schema.item, self._listed
         self._newcomers = [
-            group_sums(self._scaled, panel, group, new) for group in schema.newcomers
+            (group in schema.parts, group_sums(self._scaled, panel, group, new))
+            for group in schema.newcomers
         ]
         item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code
@@ -172,10 +173,10 @@ class LaggedFeatures:
             group = code[rows]
             for at in [origin - lag for lag in lags] + [same] * (lags == _GROUP_LAGS):
                 columns += [means[group, at] if at >= 0 else np.nan]
-        begin = max(origin - self._year, 1)
-        columns += [
-            sums.mean_of(begin, origin, _PSEUDO_CELLS)[sums.code[rows]] for sums in self._newcomers
-        ]
+        for is_part, sums in self._newcomers:
+            # A series of games has a new one every other year: what names share is kept for good.
+            begin = 1 if is_part else max(origin - self._year, 1)
+            columns += [sums.mean_of(begin, origin, _PSEUDO_CELLS)[sums.code[rows]]]
         columns += [code[rows] for code in self._codes]
         columns += [
             self._last_observed(values, rows, origin) for values in self._panel.observed.values()
