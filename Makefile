@@ -41,7 +41,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) nestcast-demo build dist
 
 # torch first and alone: asked for through another package, pip might choose another build of it.
 $(INSTALLED): pyproject.toml constraints.txt $(KERNEL)

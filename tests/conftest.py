@@ -4,6 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+
+# Several threads on few busy processors wait for one another more than they work.
+torch.set_num_threads(1)
 
 _SHARED = Path(__file__).parents[2] / "shared" / "data"
 

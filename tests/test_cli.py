@@ -221,6 +221,7 @@ def test_the_demo_leaves_all_it_speaks_of_and_can_be_repeated(run, tmp_path):
         (["forecast", "STORE", "--pairs", "none.csv"], 1, r"none\.csv"),
         (["forecast"], 2, "nestcast forecast --help"),
         (["forecast", "STORE", "--typo"], 2, "No such option"),
+        (["forecast", "STORE", "--threads", "x"], 2, r"as an integer\. See nestcast forecast"),
         (["forcast"], 2, "nestcast --help"),
         (["simulate", "new", "--size", "x"], 2, "demo, small, full"),
         (["simulate", "STORE"], 2, "not empty: name another folder"),
@@ -242,6 +243,13 @@ def test_mistakes_end_in_one_line_on_stderr(
     assert err.startswith("nestcast: ")
     assert re.search(message, err), err
     assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_the_bare_command_explains_itself(run):
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert out == run("--help")[1]
+    assert "nestcast demo" in out
 
 
 def test_help_and_version_are_quick_and_need_no_torch():

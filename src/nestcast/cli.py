@@ -26,7 +26,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
 )
 
 _INTERRUPTED = 130
@@ -362,13 +361,14 @@ def _messages(quiet: bool) -> Messages:
 def main() -> None:
     """Run the command; every error on purpose is one line on stderr."""
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         if code == _INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             code = _fail("interrupted; no file is half-written.", _INTERRUPTED)
     except NestcastError as error:
         code = _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        code = _fail(f"{error.format_message()} See {_called()} --help.", 2)
+        message = error.format_message().rstrip(".")
+        code = _fail(f"{message}. See {_called()} --help.", 2)
     except BrokenPipeError:
         # The reader of stdout went away, as `| head` does: no error, but no more output either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,12 +11,12 @@ from nestcast.errors import DataError
 from tests.data.raw import FIRST_BAD, GOOD, HEADER, rejected, sales, table
 
 BAD_ROWS = {
-    "01.01.2013,0,1,1,abc,1": "item_price is not a number: abc",
+    "01.01.2013,0,1,1,abc,1": "item_price is not a number (as in 1234.5): abc",
     "01.01.2013,0,1,1,,1": "item_price is missing",
     "01.01.2013,0,1,1,nan,1": "item_price is missing",
     "01.01.2013,0,1,1,-1,1": "item_price is negative: -1",
     "01.01.2013,0,1,1,inf,1": "item_price is out of range: inf",
-    "01.01.2013,0,1,1,9.5,one": "item_cnt_day is not a number: one",
+    "01.01.2013,0,1,1,9.5,one": "item_cnt_day is not a number (as in 1234.5): one",
     '01.01.2013,0,1,1,9.5,""': "item_cnt_day is missing",
     "01.01.2013,0,1,1,9.5,1.5": "item_cnt_day is not a whole number: 1.5",
     "01.01.2013,0,1,1,9.5,-inf": "item_cnt_day is out of range: -inf",
@@ -101,7 +101,7 @@ def test_mixed_line_ends_are_read(tmp_path: Path) -> None:
     path = sales(tmp_path, "01.01.2013,0,1,1,abc,1\r", "01.01.2013,0,1,1,7,1\r")
     account = tmp_path / "rejected.csv"
     panel = read_panel(path, rejected=account)
-    assert rejected(account) == [(FIRST_BAD, "item_price is not a number: abc")]
+    assert rejected(account) == [(FIRST_BAD, "item_price is not a number (as in 1234.5): abc")]
     assert panel.report.rows_used == len(GOOD) + 1
 
 
@@ -143,8 +143,8 @@ def test_too_many_rejected_rows_stop_the_reading(tmp_path: Path) -> None:
         read_panel(path, rejected=account)
     message = str(caught.value)
     assert "21 of 421 rows (4.99%)" in message
-    assert "20 item_price is not a number; 1 item_price is negative" in message
-    assert f"{path} line {FIRST_BAD}: item_price is not a number: abc" in message
+    assert "20 item_price is not a number (as in 1234.5); 1 item_price is negative" in message
+    assert f"{path} line {FIRST_BAD}: item_price is not a number (as in 1234.5): abc" in message
     assert str(account) in message
     assert "--max-rejected" in message
     assert "\n" not in message

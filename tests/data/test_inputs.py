@@ -168,6 +168,22 @@ def test_other_columns_of_a_known_layout(tmp_path: Path, plain: Panel) -> None:
     assert panel.target.sum() == plain.target.sum()
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "given"),
+    [
+        ("date", "time", "other"),
+        ("shop_id", "series", ["other", "item_id"]),
+        ("item_cnt_day", "target", "other"),
+    ],
+)
+def test_a_renamed_column_is_all_that_must_be_named(
+    tmp_path: Path, plain: Panel, name: str, option: str, given: Any
+) -> None:
+    panel = read_panel(table(tmp_path, HEADER.replace(name, "other"), GOOD), **{option: given})
+    np.testing.assert_array_equal(panel.target, plain.target)
+    assert "item_price" in panel.observed
+
+
 def test_no_frame_library_is_needed() -> None:
     import subprocess
     import sys

@@ -54,8 +54,46 @@ def test_header_only(tmp_path: Path, end: str) -> None:
 def test_missing_column(tmp_path: Path) -> None:
     path = table(tmp_path, "shop,day,sold", ["1,2024-01-01,2"])
     refusal(path, str(path), "shop, day, sold", "--time, --series, --target")
+    refusal(path, "say which", "--time, --series", target="sold")
     refusal(path, "'Day2'", "shop, day, sold", "--time", time="Day2", series="shop", target="sold")
     refusal(path, "'cost'", "--price", time="day", series="shop", target="sold", price="cost")
+
+
+def test_one_missing_column_of_a_known_layout(tmp_path: Path) -> None:
+    for name, option in (
+        ("date", "--time"),
+        ("shop_id", "--series"),
+        ("item_id", "--series"),
+        ("item_cnt_day", "--target"),
+    ):
+        path = table(tmp_path, HEADER.replace(name, "other"), GOOD)
+        refusal(path, f"no column {name!r}", "other", f"takes its place with {option}.")
+
+
+def test_values_instead_of_column_names(tmp_path: Path) -> None:
+    for first in ("01.01.2013,0,3,4,9.5,1", "01.01.2013,0,0,0,9.5,1"):
+        refusal(table(tmp_path, first, GOOD), "line of column names above")
+
+
+@pytest.mark.parametrize(
+    ("begins", "words"),
+    [
+        (b"PK\x03\x04\x14", "save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1", "save the sheet as CSV"),
+        (gzip.compress(b"x"), "end its name in .csv.gz"),
+        (b"PAR1\x15\x04", "end its name in .parquet"),
+        ("ds".encode("utf-16"), "--encoding utf-16"),
+    ],
+)
+def test_files_that_are_no_text(tmp_path: Path, begins: bytes, words: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(begins)
+    refusal(path, str(path), words)
+
+
+def test_folder_as_downloaded(tmp_path: Path) -> None:
+    (tmp_path / "sales.zip").write_bytes(b"PK")
+    refusal(tmp_path, "Unpack sales.zip")
 
 
 def test_files_with_different_columns(tmp_path: Path) -> None:

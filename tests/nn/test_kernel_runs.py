@@ -219,6 +219,17 @@ def test_what_the_kernel_does_not_cover_runs_on_the_reference() -> None:
     deep(torch.randn(5, 2, 3))[0].sum().backward()
 
 
+def test_few_steps_of_few_samples_run_on_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    forward = native._forward
+    monkeypatch.setattr(native, "_forward", lambda *a: calls.append(a) or forward(*a))
+    layer = NestedLSTM(3, 64)
+    for T, N, expected in ((1, 100, 0), (2, 3, 0), (3, 4, 1), (100, 1, 1)):
+        calls.clear()
+        layer(torch.randn(T, N, 3))
+        assert len(calls) == expected, (T, N)
+
+
 @pytest.mark.parametrize("wanted", ["reference", "native", *kernels.instruction_sets()])
 def test_the_environment_chooses(wanted: str) -> None:
     code = "from nestcast.nn import kernel_info; print(kernel_info().description)"

@@ -117,12 +117,14 @@ def _grouped(
     days = np.arange(calendar.starts()[0], calendar.ends()[-1] + np.timedelta64(1, "D"))
     periods = calendar.index_of(days).astype(np.int32)
     with engine.table(day=days.astype("M8[us]"), period=periods) as table:
-        return engine.arrays(
+        found = engine.arrays(
             f"SELECT {cell} * {len(calendar)} + period AS cell, {sums}, count(*) AS rows "
             f"FROM rows{joins} "
             f"JOIN (SELECT CAST(day AS DATE) AS day, period FROM {table}) USING (day) "
-            "WHERE reason = 0 GROUP BY ALL ORDER BY cell"
+            "WHERE reason = 0 GROUP BY ALL"
         )
+    order = np.argsort(found["cell"])
+    return {name: values[order] for name, values in found.items()}
 
 
 def _keys(names: tuple[str, ...], values: list[Column], code: NDArray[np.int64]) -> Keys:

@@ -48,25 +48,18 @@ class RawColumn:
         return f"TRY_CAST({self.sql if self.is_number else self.text} AS DOUBLE)"
 
     @property
-    def whole(self) -> str:
-        """The value as a whole number, NULL if it is none: 5.0 and 05 are 5, 5.5 is none."""
-        is_whole = f"{self._is_plain} OR {self._rounded} = {self.number}"
-        return f"CASE WHEN {is_whole} THEN {self._rounded} END"
-
-    @property
-    def plain_whole(self) -> str:
-        """As `whole`, but for text written in another way: 05 may be a name and not 5."""
-        if self.is_number:
-            return self.whole
-        return f"CASE WHEN {self._is_plain} THEN {self._rounded} END"
-
-    @property
-    def _rounded(self) -> str:
+    def rounded(self) -> str:
+        """The value as the nearest whole number, NULL if it is no number."""
         return f"TRY_CAST({self.sql if self.is_number else self.text} AS BIGINT)"
 
-    @property
-    def _is_plain(self) -> str:
-        return f"CAST({self._rounded} AS VARCHAR) = {self.text}"
+    def is_rounded(self, rounded: str, *, if_plain: bool) -> str:
+        """Holds where the value is no whole number, so that `rounded` is something else.
+
+        5.0 and 05 are 5. With `if_plain`, for text they are not: 05 may be a name.
+        """
+        if if_plain and not self.is_number:
+            return f"({rounded} IS NULL OR CAST({rounded} AS VARCHAR) <> {self.text})"
+        return f"({rounded} IS NULL OR {rounded} <> {self.number})"
 
 
 @dataclass(frozen=True)
@@ -112,19 +105,19 @@ def date_checks(column: RawColumn, written: str, window: tuple[str, str] | None)
 
 
 def key_checks(
-    column: RawColumn, value: str, is_text: bool, known_in: str | None
+    column: RawColumn, value: str, fails: str | None, known_in: str | None
 ) -> Iterator[Check]:
     """A key must be there, be a whole number where keys are, and be known.
 
     Args:
         column: the column in the file.
         value: SQL of what was read from it.
-        is_text: whether any text will do.
+        fails: SQL that holds where it is no whole number; None if any text will do.
         known_in: the table that must list it, if any; its ids are joined as `known_<value>`.
     """
     yield Check(f"{column.name} is missing", f"{value} IS NULL AND {column.is_blank}")
-    if not is_text:
-        yield Check(not_whole(column.name), f"{value} IS NULL", column.text)
+    if fails:
+        yield Check(not_whole(column.name), fails, column.text)
     if known_in:
         yield Check(f"{column.name} is not in {known_in}", f"known_{value}.id IS NULL", column.text)
 
@@ -140,7 +133,7 @@ def number_checks(
     """A number must be there, be one, be finite, and for some be whole or not negative."""
     is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
     yield Check(f"{column.name} is missing", is_missing)
-    yield Check(f"{column.name} is not a number", f"{value} IS NULL", column.text)
+    yield Check(f"{column.name} is not a number (as in 1234.5)", f"{value} IS NULL", column.text)
     yield Check(f"{column.name} is out of range", f"abs({value}) > {_LARGEST:.0f}", column.text)
     if is_whole:
         yield Check(not_whole(column.name), f"{value} <> floor({value})", column.text)

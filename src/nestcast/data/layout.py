@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +67,11 @@ def sales_files(folder: Path) -> list[Path]:
     daily = [path for ending in _ENDINGS for path in folder.glob(f"sales_train*{ending}")]
     found = daily or [path for ending in _ENDINGS for path in folder.glob(f"sales_monthly{ending}")]
     if not found:
+        packed = [path.name for path in sorted(folder.glob("*.zip"))]
         raise DataError(
             f"no sales in {folder}: looked for sales_train*.csv, .csv.gz or .parquet, and "
-            "sales_monthly. Name the file itself if it has another name."
+            f"sales_monthly. {f'Unpack {packed[0]}, or name' if packed else 'Name'} the file "
+            "itself if it has another name."
         )
     by_stem: dict[str, Path] = {}
     for path in sorted(found):
@@ -98,20 +100,9 @@ def choose_layout(
         DataError: a column is missing; the message lists those that are there.
         OptionError: the choice makes no sense.
     """
-    known = _recognised(table)
     if isinstance(series, str):
         series = [series]
-    missing = [
-        option
-        for option, value in (("--time", time), ("--series", series), ("--target", target))
-        if not value
-    ]
-    if known is None and missing:
-        raise DataError(
-            f"{table.name} has the columns {_listed(table.names)}: say which is which with "
-            f"{', '.join(missing)}."
-        )
-    named = known or Layout("", (), "")
+    named = _recognised(table, {"--time": time, "--series": series, "--target": target})
     layout = Layout(
         time=_column(table, "--time", time or named.time),
         series=tuple(_column(table, "--series", name) for name in series or named.series),
@@ -126,11 +117,51 @@ def choose_layout(
     return layout
 
 
-def _recognised(table: Table) -> Layout | None:
-    for layout in (DAILY, MONTHLY, NIXTLA):
+def _recognised(table: Table, given: Mapping[str, Sequence[str] | str | None]) -> Layout:
+    """The known layout that a table has, apart from the columns that the user named.
+
+    Raises:
+        DataError: there is none, and the user did not name all columns.
+    """
+    known = (DAILY, MONTHLY, NIXTLA)
+    for layout in known:
         if table.has(layout.time, *layout.series, layout.target):
             return layout
-    return None
+    unnamed = [option for option, value in given.items() if not value]
+    if not unnamed:
+        return Layout("", (), "")
+    absent = {layout: _absent(table, layout, unnamed) for layout in known}
+    nearest = min(known, key=lambda layout: len(absent[layout]))
+    if not absent[nearest]:
+        return nearest
+    if len(absent[nearest]) == 1:
+        ((option, name),) = absent[nearest].items()
+        raise DataError(
+            f"{table.name} has no column {name!r}; it has {_listed(table.names)}. "
+            f"Name what takes its place with {option}."
+        )
+    hint = ""
+    if any(_is_number(name) for name in table.names):
+        hint = " (if these are values, put a line of column names above them)"
+    raise DataError(
+        f"{table.name} has the columns {_listed(table.names)}{hint}: say which is which with "
+        f"{', '.join(unnamed)}."
+    )
+
+
+def _absent(table: Table, layout: Layout, options: Sequence[str]) -> dict[str, str]:
+    """Of the given options, those whose column of a layout is absent, and that column."""
+    wanted = {"--time": [layout.time], "--series": layout.series, "--target": [layout.target]}
+    return {
+        option: name
+        for option in options
+        for name in reversed(wanted[option])
+        if not table.has(name)
+    }
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "").isdecimal()
 
 
 def _column(table: Table, option: str, name: str) -> str:

@@ -63,7 +63,7 @@ def read_panel(
     Args:
         source: a folder in the layout of Kaggle's "Predict Future Sales"; a file or a pattern of
             files (CSV with any usual delimiter, gzipped or not, or Parquet); a DuckDB relation; or
-            a frame with the Arrow interface (pandas 3, Polars, pyarrow).
+            a frame with the Arrow interface (pandas with pyarrow, Polars, pyarrow).
         time, series, target, price: the columns; those of the Kaggle layouts and nixtla's
             `unique_id, ds, y` are recognised. The price becomes `panel.observed`, as its mean over
             the rows of each series and period.
@@ -103,9 +103,9 @@ def read_panel(
             _date_readers(db, table, layout, date_format),
             cleaning,
             text_keys=frozenset() if layout.whole_keys else text_keys(db, table, layout.series),
-            known=_register_known(db, layout, attributes, files),
         )
-        checks, days, rows = _stage_until_consistent(db, table, reading)
+        known = _register_known(db, layout, attributes, files)
+        checks, days, rows = _stage_until_consistent(db, table, reading, known)
         rows_read = _count(db, "true")
         written_to = Path(rejected) if rejected is not None else None
         if written_to is not None:
@@ -168,12 +168,13 @@ def _register_known(
 
 
 def _stage_until_consistent(
-    db: Engine, table: Table, reading: Reading
+    db: Engine, table: Table, reading: Reading, known: dict[str, tuple[str, str]]
 ) -> tuple[tuple[Check, ...], Dates, NDArray[np.int64]]:
     """Read the rows; again, where only the rows as a whole show how each is to be read.
 
-    That is so when a key that began with whole numbers turns out to be text, and when a date turns
-    out to be far from all others.
+    That is so when a key that began with whole numbers turns out to be text, when a key is not
+    listed where it should be (rare, and to look each row up takes long), and when a date turns out
+    to be far from all others.
 
     Returns:
         The checks made, the distinct days of usable rows, and the rows on each.
@@ -189,6 +190,14 @@ def _stage_until_consistent(
         if text:
             reading = replace(reading, text_keys=reading.text_keys | text)
             continue
+        unlisted = {
+            key: known[key]
+            for at, key in enumerate(reading.layout.series)
+            if key in known and key not in reading.known and _has_unlisted(db, at, known[key][1])
+        }
+        if unlisted:
+            reading = replace(reading, known={**reading.known, **unlisted})
+            continue
         found = db.arrays(
             "SELECT day, count(*) AS rows FROM rows WHERE reason = 0 GROUP BY day ORDER BY day"
         )
@@ -199,6 +208,12 @@ def _stage_until_consistent(
         if window == (days[0], days[-1]):
             return checks, days, rows
         reading = replace(reading, window=(str(window[0]), str(window[1])))
+
+
+def _has_unlisted(db: Engine, at: int, listed: str) -> bool:
+    """Whether a usable row has a key that is not in the table `listed`."""
+    distinct = f"SELECT DISTINCT k{at} AS id FROM rows WHERE reason = 0"
+    return bool(db.rows(f"FROM ({distinct}) ANTI JOIN {listed} USING (id) LIMIT 1"))
 
 
 def _report(

@@ -45,11 +45,9 @@ def write_rejected(engine: Engine, table: Table, path: Path) -> None:
         for at, part in enumerate(table.parts):
             of_part = f"FROM rows WHERE reason > 0 AND part = {at}"
             places = part.places(engine.arrays(f"SELECT n {of_part}")["n"].tolist())
-            found = engine.connection.execute(f"SELECT n, detail, fields {of_part} ORDER BY n")
+            found = engine.connection.execute(f"SELECT n, told {of_part} ORDER BY n")
             while batch := found.fetchmany(_BATCH):
-                writer.writerows(
-                    [part.name, places[n], detail, *fields] for n, detail, fields in batch
-                )
+                writer.writerows([part.name, places[n], *told] for n, told in batch)
 
 
 def check_limit(
@@ -84,7 +82,7 @@ def check_limit(
 def _first(engine: Engine, table: Table, checks: Sequence[Check]) -> str:
     unusable = [str(at) for at, check in enumerate(checks, start=1) if not check.is_cleaning]
     part, n, detail = engine.row(
-        f"SELECT part, n, detail FROM rows WHERE reason IN ({', '.join(unusable)}) "
+        f"SELECT part, n, told[1] FROM rows WHERE reason IN ({', '.join(unusable)}) "
         "ORDER BY part, n LIMIT 1"
     )
     return f"{table.parts[part].place(n)}: {' '.join(detail.split())}"

@@ -1,8 +1,7 @@
-"""Small tables (items, shops, pairs) as columns of text in memory, with their line numbers."""
+"""Small tables (items, shops, pairs) as columns of text in memory, with where each row stands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +20,16 @@ class SmallTable:
 
     Args:
         table: where they come from.
-        lines: line (or row) of each row, ascending.
+        rows: for each row, its part of the table and its number there.
         columns: column -> its values, None where blank.
     """
 
     table: Table
-    lines: list[int]
+    rows: list[tuple[int, int]]
     columns: dict[str, list[str | None]]
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self.rows)
 
     def column(self, name: str) -> list[str | None]:
         """Values of a column.
@@ -84,12 +83,16 @@ class SmallTable:
             raise self.error(
                 int(again),
                 name,
-                f"{values[again]} is already on line {self.lines[before]}. Remove one of the two.",
+                f"{values[again]} already stands in {self._place(before)}. Remove one of the two.",
             )
 
     def error(self, at: int, name: str, problem: str) -> DataError:
         """An error about one value."""
-        return DataError(f"{self.table.name} line {self.lines[at]}, column {name}: {problem}")
+        return DataError(f"{self._place(at)}, column {name}: {problem}")
+
+    def _place(self, at: int) -> str:
+        part, n = self.rows[at]
+        return self.table.parts[part].place(n)
 
 
 def read_small(engine: Engine, source: Any, encoding: str) -> SmallTable:
@@ -102,23 +105,21 @@ def read_small(engine: Engine, source: Any, encoding: str) -> SmallTable:
     fields = ", ".join(
         f"nullif(trim(CAST(c{at} AS VARCHAR)), '')" for at in range(len(table.names))
     )
-    lines: list[int] = []
+    rows: list[tuple[int, int]] = []
     columns: list[list[str | None]] = [[] for _ in table.names]
     for at in range(len(table.parts)):
-        rows: Sequence[tuple[Any, ...]] = read_with_care(
+        found = read_with_care(
             engine, table, at, lambda scan: f"SELECT n, problem, {fields} FROM ({scan}) ORDER BY n"
         )
-        part = table.parts[at]
-        places = part.places(row[0] for row in rows)
-        for n, problem, *values in rows:
+        for n, problem, *values in found:
             if problem:
-                raise DataError(f"{part.name} line {places[n]}: {problem}. Correct the line.")
-            lines.append(places[n])
+                raise DataError(f"{table.parts[at].place(n)}: {problem}. Correct the line.")
+            rows.append((at, n))
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-    if not lines:
+    if not rows:
         raise DataError(f"{table.name} has a header but no rows: give at least one.")
-    return SmallTable(table, lines, dict(zip(table.names, columns, strict=True)))
+    return SmallTable(table, rows, dict(zip(table.names, columns, strict=True)))
 
 
 def as_whole(text: str) -> int | None:

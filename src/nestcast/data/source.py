@@ -102,7 +102,7 @@ def open_table(engine: Engine, source: Any, encoding: str) -> Table:
         return _open_frame(engine, source)
     raise DataError(
         f"cannot read a {type(source).__name__}: give a path, a DuckDB relation, or a frame of "
-        "pandas (3 or later), Polars or pyarrow."
+        "pandas (2.2 or later), Polars or pyarrow."
     )
 
 
@@ -169,12 +169,12 @@ def _order(name: str, names: Sequence[str], wanted: Sequence[str]) -> list[int]:
     return [names.index(one) for one in wanted] if wanted else list(range(len(names)))
 
 
-def _csv(path: Path, delimiter: str, columns: Iterable[str], header: bool) -> str:
+def _csv(path: Path, delimiter: str, columns: Iterable[str], *, header: bool, mark: str) -> str:
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
     # Nothing is guessed: the dialect is known, and every value is text until we check it.
     return (
         f"read_csv({_path(path)}, auto_detect=false, header={str(header).lower()}, "
-        f"delim={literal(delimiter)}, quote='\"', escape='\"', columns={{{types}}})"
+        f"delim={literal(delimiter)}, quote='{mark}', escape='{mark}', columns={{{types}}})"
     )
 
 
@@ -185,10 +185,11 @@ def _path(path: Path) -> str:
 
 def _text_part(path: Path, dialect: Dialect, wanted: Sequence[str]) -> Part:
     order = _order(str(path), dialect.names, wanted)
-    csv = _csv(path, dialect.delimiter, _numbered(len(dialect.names)), header=True)
+    mark = '"' if has_quotes(path) else ""
+    csv = _csv(path, dialect.delimiter, _numbered(len(dialect.names)), header=True, mark=mark)
     columns = ", ".join(f"c{there} AS c{here}" for here, there in enumerate(order))
     problem = "NULL::VARCHAR"
-    if has_quotes(path):
+    if mark:
         # Lines may have been joined by a stray mark; the clean copy knows how to tell.
         breaks = " OR ".join(f"contains(c{here}, chr(10))" for here in range(len(order)))
         problem = f"CASE WHEN {breaks} THEN error('a value goes on over lines') END"
@@ -204,7 +205,7 @@ def _cleaned(engine: Engine, part: Part, wanted: Sequence[str], at: int) -> Part
     order = _order(part.name, part.dialect.names, wanted)
     columns = ["line", "problem", *_numbered(len(part.dialect.names))]
     chosen = ", ".join(f"c{there} AS c{here}" for here, there in enumerate(order))
-    csv = _csv(copy, ",", columns, header=False)
+    csv = _csv(copy, ",", columns, header=False, mark='"')
     scan = f"SELECT line::BIGINT AS n, problem, {chosen} FROM {csv}"
     return Part(part.name, part.types, scan, "line", part.path, part.dialect)
 
@@ -247,9 +248,11 @@ def _open_frame(engine: Engine, frame: Any) -> Table:
     finally:
         engine.connection.unregister("given")
     if problem:
-        raise DataError(
-            f"the frame cannot be read: {problem}. Give every column values of one type."
+        # pandas gives its frames through pyarrow, which it does not bring along.
+        advice = (
+            "Install it" if "ImportError" in problem else "Give every column values of one type"
         )
+        raise DataError(f"the frame cannot be read: {problem}. {advice}.")
     names, types = _describe(engine, "FROM frame")
     columns = ", ".join(f"{quote(name)} AS c{at}" for at, name in enumerate(names))
     scan = f"SELECT rowid + 1 AS n, NULL::VARCHAR AS problem, {columns} FROM frame"

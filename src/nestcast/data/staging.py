@@ -2,13 +2,13 @@
 
 `rows` has, for each row read: `part` (the file), `day`, `k0`, `k1`, ... (keys), `y` (target),
 `price`, and `reason` (0, or the number of the check that failed); only for rejected rows also
-`n` (where it stands), `detail` and `fields` (its values as they were).
+`n` (where it stands) and `told` (the reason in words, then its values as they were).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from nestcast.data.checks import (
@@ -39,7 +39,8 @@ class Reading:
         preset: which rows to drop.
         text_keys: key columns that hold text; the others hold whole numbers.
         window: first and last credible day.
-        known: key column -> (the file that lists its values, the table of them in DuckDB).
+        known: key column whose values are looked up -> (the file that lists them, the table of
+            them in DuckDB).
     """
 
     layout: Layout
@@ -47,7 +48,7 @@ class Reading:
     preset: Preset
     text_keys: frozenset[str] = frozenset()
     window: tuple[str, str] | None = None
-    known: Mapping[str, tuple[str, str]] | None = None
+    known: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def stage(engine: Engine, table: Table, reading: Reading) -> tuple[Check, ...]:
@@ -64,7 +65,7 @@ def stage(engine: Engine, table: Table, reading: Reading) -> tuple[Check, ...]:
     price = "price DOUBLE, " if layout.price else ""
     engine.run(
         f"CREATE OR REPLACE TEMP TABLE rows (part INTEGER, day DATE, {keys}, y DOUBLE, {price}"
-        "reason UTINYINT, n BIGINT, detail VARCHAR, fields VARCHAR[])"
+        "reason UTINYINT, n BIGINT, told VARCHAR[])"
     )
     checks: tuple[Check, ...] = ()
     for at, part in enumerate(table.parts):
@@ -76,7 +77,10 @@ def stage(engine: Engine, table: Table, reading: Reading) -> tuple[Check, ...]:
 def text_keys(engine: Engine, table: Table, names: Sequence[str]) -> frozenset[str]:
     """Key columns that hold text, as far as the first rows tell."""
     raw = [raw_column(table, table.parts[0], name) for name in names]
-    is_text = ", ".join(f"count(*) > count({column.plain_whole})" for column in raw)
+    is_text = ", ".join(
+        f"coalesce(bool_or({column.is_rounded(column.rounded, if_plain=True)}), false)"
+        for column in raw
+    )
     (answers,) = read_with_care(
         engine, table, 0, lambda scan: f"SELECT {is_text} FROM (SELECT * FROM ({scan}) LIMIT 1000)"
     )
@@ -100,15 +104,16 @@ def _checks(
     joins = ""
     for number, name in enumerate(layout.series):
         raw, value = raw_column(table, part, name), f"k{number}"
-        is_text = name in reading.text_keys
-        if is_text:
+        fails = None
+        if name in reading.text_keys:
             columns[value] = f"CASE WHEN NOT {raw.is_blank} THEN {raw.text} END"
         else:
-            columns[value] = raw.whole if layout.whole_keys else raw.plain_whole
-        file, known = (reading.known or {}).get(name, (None, ""))
+            columns[value] = raw.rounded
+            fails = raw.is_rounded(value, if_plain=not layout.whole_keys)
+        file, known = reading.known.get(name, (None, ""))
         if file:
             joins += f" LEFT JOIN {known} AS known_{value} ON known_{value}.id = typed.{value}"
-        checks += key_checks(raw, value, is_text, file)
+        checks += key_checks(raw, value, fails, file)
     numbers = {layout.target: "y"}
     target = raw_column(table, part, layout.target)
     columns["y"] = target.number
@@ -136,8 +141,7 @@ def _insert(
     return (
         f"INSERT INTO rows SELECT {at}, {', '.join(columns)}, reason, "
         "CASE WHEN reason > 0 THEN n END, "
-        f"CASE WHEN reason > 0 THEN {detail_of(checks, 'reason')} END, "
-        f"CASE WHEN reason > 0 THEN [{fields}] END FROM ("
+        f"CASE WHEN reason > 0 THEN [{detail_of(checks, 'reason')}, {fields}] END FROM ("
         f"SELECT typed.*, {first_failing(checks)} AS reason FROM ("
         f"SELECT *, {typed} FROM ({scan})) AS typed{joins})"
     )

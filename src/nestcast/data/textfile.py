@@ -20,6 +20,13 @@ from typing import IO
 
 from nestcast.errors import DataError, OptionError
 
+# How files that are no text begin, and what to do about them.
+_NO_TEXT = {
+    b"PK\x03\x04": "is a zip archive or an Excel workbook: unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook: save the sheet as CSV",
+    b"\x1f\x8b": "is compressed: end its name in .csv.gz",
+    b"PAR1": "is Parquet: end its name in .parquet",
+}
 _DELIMITERS = ",;\t|"
 # A quoted value may run over lines, but a forgotten quotation mark must not eat the file.
 _MOST_LINES_OF_A_RECORD = 100
@@ -72,6 +79,7 @@ def read_dialect(path: Path, encoding: str) -> Dialect:
         OptionError: there is no such encoding.
     """
     encoding = _python_name(encoding)
+    _check_beginning(path, encoding)
     with _text(path, encoding) as lines:
         number, text = next(_filled(lines), (0, ""))
     if not number:
@@ -86,8 +94,22 @@ def read_dialect(path: Path, encoding: str) -> Dialect:
     names = tuple(name.strip() for name in values)
     twice = [name for name in names if name and names.count(name) > 1]
     if twice:
-        raise DataError(f"{path} line {number}: two columns are named {twice[0]!r}. Rename one.")
+        raise DataError(
+            f"{path} line {number}: two columns are named {twice[0]!r}. Rename one, or put a line "
+            "of column names above if these are values."
+        )
     return Dialect(names, delimiter, encoding, number)
+
+
+def _check_beginning(path: Path, encoding: str) -> None:
+    """Say what a file really is, rather than that its bytes are no text."""
+    with _bytes(path) as file:
+        begins = file.read(4)
+    for beginning, advice in _NO_TEXT.items():
+        if begins.startswith(beginning):
+            raise DataError(f"{path} {advice}.")
+    if encoding == "utf-8-sig" and begins[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise DataError(f"{path} is UTF-16: save it as UTF-8, or use --encoding utf-16.")
 
 
 def has_quotes(path: Path) -> bool:

@@ -23,6 +23,9 @@ class KernelInfo:
 def kernel_info(layer: nn.Module | None = None, input: Tensor | None = None) -> KernelInfo:
     """Say which implementation `NestedLSTM` runs on here, or one layer with one input.
 
+    Where it is the native kernel, a single step and a few steps of a few samples still run on the
+    reference, which is faster there.
+
     Example:
         >>> kernel_info().path in ("native", "reference")
         True
@@ -70,6 +73,7 @@ def run_layer(
         native.kernel_in_use() is not None
         and native.obstacle(present, len(levels)) is None
         and not (recurrent_mask is not None and recurrent_mask.requires_grad)
+        and native.pays(input, c)
     )
     implementation = native.nested_lstm if fast else nested_lstm
     return implementation(

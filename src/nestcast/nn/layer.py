@@ -213,7 +213,8 @@ class NestedLSTM(NestedLSTMBase):
                 )
                 outputs.append(reverse(y, lengths) if backward else y)
                 states.append((h_n, c_n))
-            output = torch.cat(outputs, dim=-1)  # (T, N, D * P)
+            # (T, N, D * P); one direction is not copied
+            output = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
         return output, (
             torch.stack([h_n for h_n, _ in states]),  # (L * D, N, P)
             torch.stack([c_n for _, c_n in states], dim=1),  # (depth, L * D, N, H)

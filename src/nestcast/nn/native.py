@@ -7,7 +7,8 @@ through the reference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ try:
 except ImportError:
     _MAX_DEPTH = 0
 
+_LARGE = 1 << 18  # floats in a tensor that is worth a pooled buffer
 _LANES = 16  # samples in a tile of the kernel
 _name = kernels.choose()
 
@@ -47,6 +49,17 @@ def obstacle(tensors: Sequence[Tensor], depth: int) -> str | None:
     ):
         return "the kernel knows neither torch.func nor forward-mode derivatives"
     return None
+
+
+def pays(input: Tensor, c: Tensor) -> bool:
+    """Whether the kernel is the faster one, where it can run.
+
+    To bring the weights into its order takes as long as some steps of some samples; the crossover
+    was measured with `benchmarks/kernel.py --parts crossover`. A compiled program, whose sizes may
+    be open, always takes the kernel.
+    """
+    T, N, H = input.size(0), input.size(1), c.size(2)
+    return torch.compiler.is_compiling() or (T > 1 and 10 * T * N > H)
 
 
 def nested_lstm(
@@ -123,14 +136,25 @@ def _features_side_by_side(sequence: Tensor) -> Tensor:
     return sequence if sequence.stride(-1) == 1 else sequence.contiguous()
 
 
-def _new_results(layer: _Layer) -> tuple[Tensor, Tensor, Tensor]:
-    output = layer.input.new_empty(layer.input.size(0), *layer.h.shape)
+def _new(like: Tensor, *shape: int) -> Tensor:
+    return like.new_empty(shape)
+
+
+def _pooled(like: Tensor, *shape: int) -> Tensor:
+    """A tensor for large results, in memory that was in use before: fresh pages are slow."""
+    return _native.empty(list(shape)) if math.prod(shape) >= _LARGE else like.new_empty(shape)
+
+
+def _new_results(layer: _Layer, new: Callable[..., Tensor] = _new) -> tuple[Tensor, Tensor, Tensor]:
+    output = new(layer.input, layer.input.size(0), *layer.h.shape)
     return output, layer.h.new_empty(layer.h.shape), layer.c.new_empty(layer.c.shape)
 
 
-def _new_gradients(layer: _Layer, want_d_input: bool) -> list[Tensor]:
+def _new_gradients(
+    layer: _Layer, want_d_input: bool, new: Callable[..., Tensor] = _new
+) -> list[Tensor]:
     """In the order of `_Layer.differentiable`; an empty one where the input's is not wanted."""
-    d_input = layer.input.new_empty(layer.input.shape if want_d_input else 0)
+    d_input = new(layer.input, *(layer.input.shape if want_d_input else (0,)))
     return [d_input, *(x.new_empty(x.shape) for x in layer.differentiable()[1:])]
 
 
@@ -143,7 +167,7 @@ def _new_gradients(layer: _Layer, want_d_input: bool) -> list[Tensor]:
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     *described, save = arguments
     layer = _Layer(*described)
-    output, h_n, c_n = _new_results(layer)
+    output, h_n, c_n = _new_results(layer, _pooled)
     saved = None
     if output.numel() == 0:
         h_n.copy_(layer.h)
@@ -160,7 +184,7 @@ def _(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     layer = _Layer(*described)
     T, N, (depth, _, H) = layer.input.size(0), layer.input.size(1), layer.c.shape
     tiles = (N + _LANES - 1) // _LANES
-    saved = tiles * T * (5 * depth + 1) * H * _LANES if save else 0
+    saved = tiles * T * (4 * depth + 1) * H * _LANES if save else 0
     return *_new_results(layer), layer.input.new_empty(saved)
 
 
@@ -174,7 +198,7 @@ def _(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def _backward(*arguments: Any) -> list[Tensor]:
     *described, output, saved, d_output, d_h_n, d_c_n, want_d_input = arguments
     layer = _Layer(*described)
-    gradients = _new_gradients(layer, want_d_input)
+    gradients = _new_gradients(layer, want_d_input, _pooled)
     d_input, d_h, d_c, *d_rest = gradients
     if output.numel() == 0:
         for gradient in gradients:

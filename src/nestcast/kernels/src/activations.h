@@ -32,13 +32,13 @@ constexpr float kLog2E = 1.44269504089f;
 
 NESTCAST_INLINE Vector sigmoid(Vector x) {
   const PowerOfTwo e = power_of_two(clamp(x, 87.0f), -kLog2E);  // exp(-x)
-  return divide(splat(1.0f), e.scale * e.fraction + (e.scale + 1.0f));
+  return 1.0f / (e.scale * e.fraction + (e.scale + 1.0f));
 }
 
 NESTCAST_INLINE Vector tanh(Vector x) {
   const PowerOfTwo e = power_of_two(clamp(x, 12.0f), 2.0f * kLog2E);  // exp(2x)
   const Vector e_minus_1 = e.scale * e.fraction + (e.scale - 1.0f);
-  return divide(e_minus_1, e_minus_1 + 2.0f);
+  return e_minus_1 / (e_minus_1 + 2.0f);
 }
 
 }  // namespace nestcast::NESTCAST_ISA

@@ -16,6 +16,9 @@ struct BackwardTile {
   float* d_hidden;       // [H][lanes]: the same before projection; d_output itself without one
   float* d_operand;      // [max(2H, P, I)][lanes]: product of weights and gate gradients
   float* initial_cells;  // [depth][H][lanes]
+  float* cells_before;   // [depth][H][lanes]: cells before the step
+  float* tanh_before;    // [depth][H][lanes]: their tanh
+  float* tanh_cells;     // [depth][H][lanes]: tanh of the cells after the step
   float* operand;        // [2H, padded][lanes]: operand of an inner level, or the hidden state
   float* mask;           // [P][lanes] or null
 
@@ -37,6 +40,9 @@ static void carve(const Problem& p, bool masked, Carver& carver, BackwardTile& t
   tile.d_hidden = p.projected ? carver.take(cell) : tile.d_output;
   tile.d_operand = carver.take(widest_operand(p) * kLanes);
   tile.initial_cells = carver.take(p.depth * cell);
+  tile.cells_before = carver.take(p.depth * cell);
+  tile.tanh_before = carver.take(p.depth * cell);
+  tile.tanh_cells = carver.take(p.depth * cell);
   tile.operand = carver.take(round_up(2 * p.hidden_size, kWidth) * kLanes);
   tile.mask = masked ? carver.take(state) : nullptr;
 }
@@ -69,6 +75,24 @@ static void begin(const Problem& p, const Arguments& arguments, const Gradients&
   if (tile.mask) gather(arguments.recurrent_mask + n * P, P, tile.samples, P, tile.mask);
 }
 
+// The cells after a step, and their tanh, from its record; one level at a time, so that the units
+// need not wait for each other.
+static void restore_cells(const Problem& p, const Record& record, float* cells, float* tanh_cells) {
+  const Index size = p.hidden_size * kLanes;
+  for (Index level = p.depth - 1; level >= 0; --level) {
+    float* const cell = cells + level * size;
+    float* const tanh_cell = tanh_cells + level * size;
+    const bool innermost = level == p.depth - 1;
+    const float* const o = innermost ? nullptr : record.gate(level + 1, 3);
+    const float* const inside = innermost ? record.innermost_cell() : tanh_cell + size;
+    for (Index at = 0; at < size; at += kWidth) {
+      const Vector value = innermost ? load(inside + at) : load(o + at) * load(inside + at);
+      store(cell + at, value);
+      store(tanh_cell + at, tanh(value));
+    }
+  }
+}
+
 // One step of one tile, seen backwards. With kFrozen some lanes are past their length (or have no
 // sample): their gate gradients are 0 and the gradients of their states pass unchanged.
 template <bool kFrozen>
@@ -78,7 +102,6 @@ struct BackwardStep {
   Index step, slot;
   const WeightGradients& weights;
   const Record now = tile.record(p, step);
-  const Record before = tile.record(p, step > 0 ? step - 1 : 0);
 
   NESTCAST_INLINE Vector keep(Vector value, int lane) const {
     return kFrozen ? select(tile.lengths.valid(step, lane), value, Vector{}) : value;
@@ -87,9 +110,11 @@ struct BackwardStep {
     store(to, kFrozen ? select(tile.lengths.valid(step, lane), value, load(to)) : value);
   }
   NESTCAST_INLINE Vector previous_cell(Index level, Index at) const {
-    if (step == 0) return load(tile.initial_cells + level * p.hidden_size * kLanes + at);
-    if (level == p.depth - 1) return load(before.innermost_cell() + at);
-    return load(before.gate(level + 1, 3) + at) * load(before.tanh_cell(level + 1) + at);
+    const float* const cells = step > 0 ? tile.cells_before : tile.initial_cells;
+    return load(cells + level * p.hidden_size * kLanes + at);
+  }
+  NESTCAST_INLINE Vector tanh_cell(Index level, Index at) const {
+    return load(tile.tanh_cells + level * p.hidden_size * kLanes + at);
   }
   float* d_gate(Index level, Index gate) const {
     return weights.of[level].d_of(slot) + gate * p.hidden_size * kLanes;
@@ -115,7 +140,7 @@ struct BackwardStep {
       const int lane = at % kLanes;
       Vector d = load(tile.d_hidden + at);
       for (Index level = 0; level < p.depth; ++level) {
-        const Vector o = load(now.gate(level, 3) + at), t = load(now.tanh_cell(level) + at);
+        const Vector o = load(now.gate(level, 3) + at), t = tanh_cell(level, at);
         store(d_gate(level, 3) + at, keep(d * t * o * (1.0f - o), lane));
         d = load(tile.d_cells + level * size + at) + d * o * (1.0f - t * t);
       }
@@ -159,7 +184,7 @@ struct BackwardStep {
                 sizeof(float) * p.output_size * kLanes);
     for (Index at = 0; at < size; at += kWidth)
       store(tile.operand + at,
-            keep(load(now.gate(0, 3) + at) * load(now.tanh_cell(0) + at), at % kLanes));
+            keep(load(now.gate(0, 3) + at) * tanh_cell(0, at), at % kLanes));
     weights.of[p.depth].put_tile(slot, tile.operand);
   }
 
@@ -229,6 +254,8 @@ struct BackwardPass {
                                                    tiles[0].d_operand, tile_stride, count);
     };
     for (Index i = 0; i < count; ++i) {
+      if (step > 0)
+        restore_cells(p, tiles[i].record(p, step - 1), tiles[i].cells_before, tiles[i].tanh_before);
       const Sequence& d = gradients.output;
       with_step(p, tiles[i], step, slot + i, weights, [&](const auto& one) {
         one.d_output(d.data ? d.data + step * d.step_stride + tiles[i].first_sample * d.sample_stride
@@ -280,9 +307,18 @@ struct BackwardPass {
         for (Index t = longest; t < p.steps; ++t)
           std::memset(gradients.input + (t * p.batch + tiles[i].first_sample) * p.input_size, 0,
                       sizeof(float) * p.input_size * tiles[i].samples);
+    if (longest > 0)
+      for (Index i = 0; i < count; ++i)
+        restore_cells(p, tiles[i].record(p, longest - 1), tiles[i].cells_before,
+                      tiles[i].tanh_cells);
     Index slots = 0;
     for (Index t = longest - 1; t >= 0; --t) {
       step(tiles, count, t, slots);
+      for (Index i = 0; i < count; ++i) {
+        float* const tanh_before = tiles[i].tanh_before;
+        tiles[i].tanh_before = tiles[i].tanh_cells;
+        tiles[i].tanh_cells = tanh_before;
+      }
       slots += count;
       if (slots + count > kQueueSlots || t == 0) {
         weights.flush(slots);

@@ -1,4 +1,4 @@
-// Work buffers that are used again: fresh pages from the system cost as much as the arithmetic.
+// Work buffers that are used again: fresh pages from the system are slow.
 #pragma once
 
 #include <cstddef>

@@ -114,38 +114,48 @@ static void outer_gates(const Problem& p, const ForwardTile& tile, const Record&
     }
 }
 
-// Gates of the innermost level, for units of one block, then the new cells from the inside out.
+// Gates of the innermost level, for units of one block; `hidden` takes the innermost cells.
 static void innermost_gates(const Problem& p, const ForwardTile& tile, const Record& record,
-                            const Lengths* frozen_at, Index step, Index unit, Index units,
-                            const float* z) {
+                            Index unit, Index units, const float* z) {
   const Index size = p.hidden_size * kLanes, innermost = p.depth - 1;
   const bool identity = p.depth == 1 && p.identity_candidate;
+  const float* const cell = tile.cells + innermost * size;
   for (Index u = 0; u < units; ++u)
     for (int lane = 0; lane < kLanes; lane += kWidth) {
       const Index at = (unit + u) * kLanes + lane;
       const float* const sum = z + u * kLanes + lane;
       const Vector i = sigmoid(load(sum)), f = sigmoid(load(sum + units * kLanes));
-      Vector o = sigmoid(load(sum + 3 * units * kLanes));
+      const Vector o = sigmoid(load(sum + 3 * units * kLanes));
       Vector g = load(sum + 2 * units * kLanes);
       if (!identity) g = tanh(g);
-      Vector value = f * load(tile.cells + innermost * size + at) + i * g;
+      const Vector value = f * load(cell + at) + i * g;
+      store(tile.hidden + at, value);
+      store(record.gate(innermost, 3) + at, o);
       if (tile.saved) {
         store(record.gate(innermost, 0) + at, i);
         store(record.gate(innermost, 1) + at, f);
         store(record.gate(innermost, 2) + at, g);
-        store(record.gate(innermost, 3) + at, o);
         store(record.innermost_cell() + at, value);
       }
-      for (Index level = innermost; level >= 0; --level) {
-        float* const cell = tile.cells + level * size + at;
-        if (level < innermost) o = load(record.gate(level, 3) + at);
-        const Vector tanh_cell = tanh(value);
-        if (tile.saved) store(record.tanh_cell(level) + at, tanh_cell);
-        store(cell, frozen_at ? select(frozen_at->valid(step, lane), value, load(cell)) : value);
-        value = o * tanh_cell;
-      }
-      store(tile.hidden + at, value);
     }
+}
+
+// The new cells of units of one block, from the inside out, and what comes out of them. One level
+// at a time, since each tanh waits for the one inside: the units need not wait for each other.
+static void new_cells(const Problem& p, const ForwardTile& tile, const Record& record,
+                      const Lengths* frozen_at, Index step, Index unit, Index units) {
+  const Index begin = unit * kLanes, end = (unit + units) * kLanes;
+  for (Index level = p.depth - 1; level >= 0; --level) {
+    float* const cell = tile.cells + level * p.hidden_size * kLanes;
+    const float* const o = record.gate(level, 3);
+    for (Index at = begin; at < end; at += kWidth) {
+      const Vector value = load(tile.hidden + at);
+      store(cell + at, frozen_at ? select(frozen_at->valid(step, at % kLanes), value,
+                                          load(cell + at))
+                                 : value);
+      store(tile.hidden + at, load(o + at) * tanh(value));
+    }
+  }
 }
 
 // The new state and the output of a step, once `projected` holds the candidate for h.
@@ -181,10 +191,12 @@ static void forward_step(const Problem& p, const ForwardWeights& weights, const 
         multiply(weights.gates[level] + 4 * unit * inner, weights.bias[level] + 4 * unit,
                  tile.operand[level], inner, z);
         const Record record = tile.record(p, step);
-        if (level < p.depth - 1)
+        if (level < p.depth - 1) {
           outer_gates(p, tile, record, level, unit, units, z);
-        else
-          innermost_gates(p, tile, record, frozen_at[i], step, unit, units, z);
+        } else {
+          innermost_gates(p, tile, record, unit, units, z);
+          new_cells(p, tile, record, frozen_at[i], step, unit, units);
+        }
       }
     }
   }

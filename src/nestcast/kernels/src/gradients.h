@@ -127,39 +127,46 @@ static Division divide(const Problem& p) {
   return {tiles, sets, groups};
 }
 
-// Adds up rows [begin, end) of one weight gradient over all groups, in the order of the groups.
-static void reduce_rows(const WeightGradient& first_group, Index group_stride, Index groups,
+// Adds the other groups' values to the first group's, in the order of the groups.
+static void add_groups(float* first, Index group_stride, Index groups, Index count) {
+  for (Index group = 1; group < groups; ++group) {
+    const float* const other = first + group * group_stride;
+    for (Index at = 0; at < count; at += kWidth)
+      store(first + at, load(first + at) + load(other + at));
+  }
+}
+
+// Adds up rows [begin, end) of one weight gradient over all groups.
+static void reduce_rows(const WeightGradient& gradient, Index group_stride, Index groups,
                         Index begin, Index end, Index split, float* first, float* second,
                         float* bias) {
-  const Blocks panels = first_group.panels();
-  const Index rest = first_group.columns - split;
+  const Blocks panels = gradient.panels();
+  const Index rest = gradient.columns - split;
   for (Index panel = 0; panel < panels.count; ++panel) {
     const Index start = panels.begin(panel) * kWidth;
     const Index width = panels.begin(panel + 1) * kWidth - start;
-    const float* const block = first_group.sum + first_group.padded_rows() * start;
+    float* const block = gradient.sum + gradient.padded_rows() * start;
+    add_groups(block + begin * width, group_stride, groups, (end - begin) * width);
     for (Index row = begin; row < end; ++row)
-      for (Index column = 0; column < width && start + column < first_group.columns; ++column) {
-        float total = 0.0f;
-        for (Index group = 0; group < groups; ++group)
-          total += block[group * group_stride + row * width + column];
+      for (Index column = 0; column < width && start + column < gradient.columns; ++column) {
         const Index at = start + column;
-        (at < split ? first[row * split + at] : second[row * rest + at - split]) = total;
+        (at < split ? first[row * split + at] : second[row * rest + at - split]) =
+            block[row * width + column];
       }
   }
   if (!bias) return;
+  add_groups(gradient.bias + begin * kLanes, group_stride, groups, (end - begin) * kLanes);
   for (Index row = begin; row < end; ++row) {
     float total = 0.0f;
-    for (Index group = 0; group < groups; ++group)
-      for (Index lane = 0; lane < kLanes; ++lane)
-        total += first_group.bias[group * group_stride + row * kLanes + lane];
+    for (Index lane = 0; lane < kLanes; ++lane) total += gradient.bias[row * kLanes + lane];
     bias[row] = total;
   }
 }
 
-static void reduce(const Problem& p, const Gradients& to, const float* accumulators, Index part,
+static void reduce(const Problem& p, const Gradients& to, float* accumulators, Index part,
                    Index parts) {
   WeightGradients gradients(p);
-  Carver carver{const_cast<float*>(accumulators)};
+  Carver carver{accumulators};
   gradients.carve_sum(carver);
   const Index groups = divide(p).groups;
   for (Index i = 0; i < gradients.count; ++i) {

@@ -51,21 +51,18 @@ static TileRange tiles_of_set(const Problem& p, Index set) {
 
 // ---- What the forward pass keeps of each step of each tile -----------------------------------
 
-// Gates of every level, tanh of every cell, and the innermost cell itself. Outer cells are
-// o * tanh of the cell inside, and need not be kept.
+// Gates of every level and the innermost cell. Outer cells are o * tanh of the cell inside: to
+// compute them anew costs less than to bring them from memory.
 struct Record {
   const Problem& p;
   float* data;
 
-  static Index size(const Problem& p) { return (5 * p.depth + 1) * p.hidden_size * kLanes; }
+  static Index size(const Problem& p) { return (4 * p.depth + 1) * p.hidden_size * kLanes; }
 
   float* gate(Index level, Index gate) const {  // gates i, f, g, o are 0, 1, 2, 3
     return data + (4 * level + gate) * p.hidden_size * kLanes;
   }
-  float* tanh_cell(Index level) const {
-    return data + (4 * p.depth + level) * p.hidden_size * kLanes;
-  }
-  float* innermost_cell() const { return data + 5 * p.depth * p.hidden_size * kLanes; }
+  float* innermost_cell() const { return data + 4 * p.depth * p.hidden_size * kLanes; }
 };
 
 static Index record_offset(const Problem& p, Index tile, Index step) {

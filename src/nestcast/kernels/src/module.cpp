@@ -25,7 +25,7 @@ using Strided = nb::ndarray<const float, nb::device::cpu>;
 using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 using Lengths = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Saved = nb::ndarray<nb::pytorch, float, nb::ndim<1>>;
+using Tensor = nb::ndarray<nb::pytorch, float>;
 
 void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(std::string("the native kernel was given ") + what);
@@ -134,8 +134,18 @@ struct Run {
   }
 };
 
+// A tensor whose memory comes from the pool and goes back there.
+Tensor empty(const std::vector<std::size_t>& shape) {
+  std::size_t size = 1;
+  for (const std::size_t axis : shape) size *= axis;
+  auto* const buffer = new Buffer(static_cast<Index>(size));
+  const nb::capsule owner(buffer,
+                          [](void* memory) noexcept { delete static_cast<Buffer*>(memory); });
+  return Tensor(buffer->data(), shape.size(), shape.data(), owner);
+}
+
 // Runs the layer, writes `output`, `h_n` and `c_n`, and returns what `backward` needs, or nothing.
-std::optional<Saved> forward(const std::string& kernel, int threads, const Strided& input,
+std::optional<Tensor> forward(const std::string& kernel, int threads, const Strided& input,
                              const Input& h, const Input& c, const std::vector<Input>& weights,
                              const std::vector<Input>& biases,
                              const std::optional<Input>& weight_hr,
@@ -156,14 +166,12 @@ std::optional<Saved> forward(const std::string& kernel, int threads, const Strid
     return std::nullopt;
   }
   const Index size = run.sizes().saved;
-  auto* const saved = new Buffer(size);
-  const nb::capsule owner(saved,
-                          [](void* buffer) noexcept { delete static_cast<Buffer*>(buffer); });
+  const Tensor saved = empty({static_cast<std::size_t>(size)});
   {
     const nb::gil_scoped_release release;
-    run.forward(results, saved->data());
+    run.forward(results, saved.data());
   }
-  return Saved(saved->data(), {static_cast<std::size_t>(size)}, owner);
+  return saved;
 }
 
 // Writes every gradient: of the input where it is wanted, of the initial states and the weights.
@@ -231,6 +239,7 @@ NB_MODULE(_native, module) {
   module.def("instruction_sets", &usable_kernels,
              "Instruction sets that this build has and this CPU can run, the fastest first.");
   module.def("pooled_bytes", &pooled_bytes, "Bytes of work buffers that wait for their next use.");
+  module.def("empty", &empty, "shape"_a, "A tensor in a work buffer; its values are anything.");
   module.def("saved_size", [](const std::string& kernel, Index steps, Index batch,
                               Index hidden_size, Index depth) {
     const Problem p{steps, batch, 1, hidden_size, hidden_size, depth, false, false};

@@ -82,8 +82,7 @@ struct Kernel {
                          const float* packed, const float* saved, Index group, float* scratch,
                          float* accumulator);
   // Adds up the groups' accumulators for a share of the rows of every weight gradient.
-  void (*reduce)(const Problem&, const Gradients&, const float* accumulators, Index part,
-                 Index parts);
+  void (*reduce)(const Problem&, const Gradients&, float* accumulators, Index part, Index parts);
   void (*activate)(const float* x, float* y, Index count, bool logistic);
   // Does independent multiply-adds and returns how many floating-point operations they were.
   double (*multiply_add)(Index rounds);

@@ -68,15 +68,4 @@ NESTCAST_INLINE Vector clamp(Vector x, float limit) {
 #endif
 }
 
-// a / b for finite b with 1 <= b; a Newton step is cheaper than the divider where it is wide.
-NESTCAST_INLINE Vector divide(Vector a, Vector b) {
-#if defined(__AVX512F__)
-  const Vector guess = _mm512_maskz_rcp14_ps(0xffff, b);
-  const Vector quotient = a * guess;
-  return quotient + guess * (a - quotient * b);
-#else
-  return a / b;
-#endif
-}
-
 }  // namespace nestcast::NESTCAST_ISA
