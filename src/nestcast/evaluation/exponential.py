@@ -40,7 +40,8 @@ class AutoETS:
 
     R. J. Hyndman et al., "A state space framework for automatic forecasting using exponential
     smoothing methods" (2002). Series without a sale or too short for it are forecast as by the
-    naive baseline. This fits one model for each series: 1,000 series take some ten seconds.
+    naive baseline. One model is fitted for each series: many series, or weeks with a season of 52,
+    take minutes.
     """
 
     def __init__(self) -> None:
