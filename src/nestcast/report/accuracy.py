@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -216,8 +215,3 @@ def words_for(model: str, calendar: Calendar) -> str:
     if head == "mean" and number.isdecimal():
         return f"mean of the last {number} {word}s"
     return known.get(model, model)
-
-
-def as_dict(accuracy: Accuracy) -> list[dict[str, Any]]:
-    """Nominal and observed coverage, as the chart takes them."""
-    return [{"nominal": level, "observed": share} for level, share in accuracy.coverage.items()]

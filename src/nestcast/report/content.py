@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.data.report import ReadReport
+from nestcast.evaluation.segments import item_column
 from nestcast.forecast import Forecast
 from nestcast.report import naming, periods, sums
 from nestcast.report.accuracy import Accuracy
@@ -106,7 +106,7 @@ def gather(
     keys, attributes = forecast.keys, panel.attributes
     by_item = naming.by_item(keys, attributes)
     by_place, by_category = naming.by_place(keys, attributes), naming.by_category(keys, attributes)
-    history = history_of(forecast, panel, naming.item_column(keys), clip)
+    history = history_of(forecast, panel, item_column(keys), clip)
     one = Group("total", ["total"], [""], np.zeros(len(forecast), np.int64))
     make = _Summing(forecast, history)
     items = make.block(by_item)
@@ -156,9 +156,9 @@ class _Summing:
         if not self.spread.is_known:
             variance = np.full_like(variance, np.nan)
         by_step = sums.Sums(mean, variance, self.is_count, self.is_positive)
-        bands = np.stack([np.stack(by_step.interval(lv), -1) for lv in self.levels] or [], 2) if (
-            self.levels
-        ) else np.zeros((*mean.shape, 0, 2))
+        bands = np.zeros((*mean.shape, len(self.levels), 2))
+        for at, level in enumerate(self.levels):
+            bands[:, :, at, 0], bands[:, :, at, 1] = np.stack(by_step.interval(level))
         past = _sum_known(self.history.past, codes, size)
         return self._block(past, mean, variance, bands)
 
@@ -219,5 +219,3 @@ def title(content: Content) -> str:
         return f"Forecast of {items} for {when}"
     places = f"{len(place):,} {naming.plural(place.word) if len(place) != 1 else place.word}"
     return f"Forecast of {items} in {places} for {when}"
-
-

@@ -65,7 +65,9 @@ def by_category(keys: Keys, attributes: Mapping[str, Attributes]) -> Group | Non
     return Group("category", names, names, codes.astype(np.int64))
 
 
-def _by_columns(keys: Keys, columns: tuple[str, ...], attributes: Mapping[str, Attributes]) -> Group:
+def _by_columns(
+    keys: Keys, columns: tuple[str, ...], attributes: Mapping[str, Attributes]
+) -> Group:
     first, codes = _distinct(Keys({name: keys[name] for name in columns}))
     names = [_names_of(name, keys[name][first], attributes) for name in columns]
     ids = [[str(value) for value in keys[name][first].tolist()] for name in columns]

@@ -10,8 +10,9 @@ from nestcast.data.calendar import Calendar
 
 WORD = {"1mo": "month", "1w": "week", "1d": "day"}
 _MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
 
 
 def name(calendar: Calendar, period: int, *, short: bool = False) -> str:
@@ -46,6 +47,14 @@ def span(calendar: Calendar) -> str:
     word = f"{length} {WORD[calendar.freq]}s"
     if calendar.freq == "1mo":
         return f"the {word} of {name(calendar, 0)} to {name(calendar, length - 1)}"
-    days = Calendar("1d", calendar.first, 1)
-    last = int(calendar.days().sum()) - 1
-    return f"the {word} of {name(days, 0)} to {name(days, last)}"
+    return f"the {word} of {day(calendar.first)} to {day(calendar.ends()[-1])}"
+
+
+def day(date: np.datetime64) -> str:
+    """A day in words.
+
+    Example:
+        >>> day(np.datetime64("2015-10-05"))
+        '5 October 2015'
+    """
+    return name(Calendar("1d", date, 1), 0)

@@ -115,7 +115,7 @@ class Spread:
     @property
     def is_known(self) -> bool:
         """Whether the past is long enough to learn from."""
-        return self.error.shape[1] >= _FEWEST
+        return bool(self.error.shape[1] >= _FEWEST)
 
     def correlation(self, groups: Codes) -> float:
         """Correlation between the errors of the members of a group, pooled over groups.
@@ -169,7 +169,7 @@ def variances(forecast: Forecast, is_count: bool) -> Values:
 
 
 def over_series(
-    mean: Values, variance: Values, groups: Codes, size: int, correlation: float
+    mean: NDArray[np.floating], variance: Values, groups: Codes, size: int, correlation: float
 ) -> tuple[Values, Values]:
     """Mean and variance of the sums over groups of series.
 
