@@ -11,8 +11,6 @@ import vl_convert
 
 _SCRIPTS = ("format", "data", "charts", "view", "tables", "main")
 _CHARTS = ("fan", "calibration")
-_VEGA_LITE = "6.4"  # what the specifications are written in
-
 
 def text(name: str) -> str:
     """A file of the folder `assets`."""
@@ -41,16 +39,10 @@ def tables() -> str:
 
 @cache
 def vega() -> str:
-    """The Vega runtime, which the package vl-convert carries."""
-    return vl_convert.javascript_bundle("window.vega = vega;")
+    """Vega-Embed with Vega and Vega-Lite, which the package vl-convert carries."""
+    return f"(() => {{{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}}})();"
 
 
-@cache
 def charts() -> dict[str, Any]:
-    """The charts' specifications, compiled from Vega-Lite to Vega."""
-    return {
-        name: vl_convert.vegalite_to_vega(
-            json.loads(text(f"charts/{name}.json")), vl_version=_VEGA_LITE
-        )
-        for name in _CHARTS
-    }
+    """The charts as Vega-Lite specifications, without data."""
+    return {name: json.loads(text(f"charts/{name}.json")) for name in _CHARTS}

@@ -1,18 +1,14 @@
-// Charts: specifications of Vega, compiled when the page was made, and the data of what is shown.
+// Charts: specifications of Vega-Lite, and the data of what is shown.
 
 const specifications = JSON.parse(document.getElementById("charts").textContent);
 
 async function draw(name, container, datasets) {
-  const view = new vega.View(vega.parse(specifications[name]), {
-    renderer: "svg",
-    container,
-    hover: true,
-    logLevel: vega.Warn,
-  });
-  for (const [dataset, values] of Object.entries(datasets)) view.data(dataset, values);
-  await view.runAsync();
-  const svg = container.querySelector("svg");
-  svg.setAttribute("aria-hidden", "true"); // the text and the table beside say the same
+  const { layer, ...rest } = specifications[name];
+  // A layer without data would only make Vega warn of it.
+  const filled = layer.filter(({ data }) => !data.name || datasets[data.name].length);
+  const specification = { ...rest, layer: filled, datasets };
+  const { view } = await vegaEmbed(container, specification, { renderer: "svg", mode: "vega-lite", actions: false });
+  container.querySelector("svg").setAttribute("aria-hidden", "true"); // the text says the same
   return view;
 }
 
