@@ -12,6 +12,7 @@ import vl_convert
 _SCRIPTS = ("format", "data", "charts", "view", "tables", "main")
 _CHARTS = ("fan", "calibration")
 
+
 def text(name: str) -> str:
     """A file of the folder `assets`."""
     return files("nestcast.report").joinpath("assets", name).read_text(encoding="utf-8")
