@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,7 @@ def gather(
         clip: what target and forecast were clipped to.
         accuracy: of a saved backtest.
     """
+    forecast = _each_once(forecast)
     keys, attributes = forecast.keys, panel.attributes
     by_item = naming.by_item(keys, attributes)
     by_place, by_category = naming.by_place(keys, attributes), naming.by_category(keys, attributes)
@@ -128,6 +129,20 @@ def gather(
         read=panel.report,
         clip=clip,
         accuracy=accuracy,
+    )
+
+
+def _each_once(forecast: Forecast) -> Forecast:
+    """The forecast without series that were asked for a second time."""
+    first = forecast.keys.first_of_each()
+    if len(first) == len(forecast):
+        return forecast
+    return replace(
+        forecast,
+        keys=forecast.keys.take(first),
+        mean=forecast.mean[first],
+        quantiles=forecast.quantiles[first],
+        samples=None if forecast.samples is None else forecast.samples[first],
     )
 
 

@@ -26,7 +26,7 @@ Codes = NDArray[np.int64]
 _BEFORE = 3  # periods that the simple rule takes the mean of
 _FEWEST = 6  # past errors that a correlation can be learned from
 _MOST = 24  # so many are enough, and the latest are most like the future
-_MEDIAN_OF_SQUARE = float(stats.chi2.median(1))
+_MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Spread:
     """How errors of the simple rule spread and move together in the past of a panel.
 
     Args:
-        error: of the rule, for sums of one period, shape (series, periods); 0 before the start.
+        error: of the rule in usual periods, shape (series, periods); 0 before the start.
         steps: correlation between the errors of one series at different steps.
     """
 
@@ -110,7 +110,8 @@ class Spread:
         summed = np.concatenate([np.zeros((len(y), 1)), np.cumsum(y, axis=1)], axis=1)
         rule = (summed[:, _BEFORE:-1] - summed[:, : -1 - _BEFORE]) / _BEFORE  # (series, time - 3)
         error = np.where(known, y, 0.0)[:, _BEFORE:] - np.where(known[:, _BEFORE:], rule, 0.0)
-        return cls(error[:, first - _BEFORE :], _steps_correlation(y, rule, horizon))
+        error = error[:, first - _BEFORE :]
+        return cls(error[:, _usual(error)], _steps_correlation(y, rule, horizon))
 
     @property
     def is_known(self) -> bool:
@@ -120,21 +121,23 @@ class Spread:
     def correlation(self, groups: Codes) -> float:
         """Correlation between the errors of the members of a group, pooled over groups.
 
-        The median over periods keeps a few common jumps, such as every December, from ruling it.
-
         Args:
             groups: number of the group of each series, shape (series,).
         """
         size = int(groups.max(initial=-1)) + 1
-        total = add(self.error, groups, size)
-        of_sum = np.median(total**2, axis=1) / _MEDIAN_OF_SQUARE
-        variances = np.median(add(self.error**2, groups, size), axis=1)
         squares = (self.error**2).mean(axis=1)
-        together = add(np.sqrt(squares)[:, None], groups, size)[:, 0] ** 2
-        alone = add(squares[:, None], groups, size)[:, 0]
-        ratio = np.where(alone > 0, together / np.where(alone > 0, alone, 1.0), 1.0)
-        possible = (variances * (ratio - 1)).sum()
-        return float(np.clip((of_sum - variances).sum() / possible, 0, 1)) if possible > 0 else 0.0
+        alone = add(squares[:, None], groups, size)
+        together = add(np.sqrt(squares)[:, None], groups, size) ** 2
+        of_sum = (add(self.error, groups, size) ** 2).mean(axis=1, keepdims=True)
+        possible = (together - alone).sum()
+        return float(np.clip((of_sum - alone).sum() / possible, 0, 1)) if possible > 0 else 0.0
+
+
+def _usual(error: Values) -> NDArray[np.bool_]:
+    """Periods in which the sum of all did not jump as in December: within 3.5 robust deviations."""
+    total = error.sum(axis=0)
+    away = np.abs(total - np.median(total))
+    return np.asarray(away <= 3.5 * _MAD_TO_DEVIATION * np.median(away))
 
 
 def _steps_correlation(y: Values, rule: Values, horizon: int) -> float:
