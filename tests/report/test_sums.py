@@ -31,14 +31,13 @@ def test_the_correlation_of_a_group_is_found_again(correlation):
     assert found == pytest.approx(correlation, abs=0.06)
 
 
-def test_a_common_jump_once_a_year_hardly_changes_the_correlation(monkeypatch):
+def test_a_common_jump_once_a_year_does_not_rule_the_correlation(monkeypatch):
     made = errors(np.random.default_rng(1), 0.1, time=60)
-    jumping = made.copy()
-    jumping[:, -5::-12] += 5
+    made[:, -5::-12] += 5
     group = np.zeros(len(made), np.int64)
-    usual, guarded = (sums.Spread.of(panel_of(y), 1).correlation(group) for y in (made, jumping))
+    guarded = sums.Spread.of(panel_of(made), 1).correlation(group)
     monkeypatch.setattr(sums, "_usual", lambda error: np.ones(error.shape[1], bool))
-    assert abs(guarded - usual) < sums.Spread.of(panel_of(jumping), 1).correlation(group) - guarded
+    assert guarded < sums.Spread.of(panel_of(made), 1).correlation(group) - 0.2
 
 
 def test_groups_of_one_series_have_nothing_to_correlate():
