@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any
 
-import vl_convert
+from nestcast.errors import OptionError
 
 _SCRIPTS = ("format", "data", "charts", "view", "tables", "main")
 _CHARTS = ("fan", "calibration")
+
+
+def check() -> None:
+    """See before long work that the charts' code is installed.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if find_spec("vl_convert") is None:
+        raise OptionError("the page needs vl-convert-python: pip install vl-convert-python")
 
 
 def text(name: str) -> str:
@@ -41,6 +52,9 @@ def tables() -> str:
 @cache
 def vega() -> str:
     """Vega-Embed with Vega and Vega-Lite, which the package vl-convert carries."""
+    check()
+    import vl_convert
+
     return f"(() => {{{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}}})();"
 
 
