@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -117,7 +118,7 @@ def gather(
         levels=make.levels,
         level=make.level,
         unit=_unit(panel),
-        total=make.block(one),
+        total=make.block(one, () if accuracy is None else accuracy.totals),
         items=items,
         places=None if by_place is None else make.block(by_place),
         categories=None if by_category is None else make.block(by_category),
@@ -159,7 +160,13 @@ class _Summing:
         self.variance = sums.variances(forecast, self.is_count)
         self.spread = sums.Spread.of(history.panel, forecast.horizon)
 
-    def block(self, group: Group) -> Block:
+    def block(self, group: Group, past_errors: Sequence[float] = ()) -> Block:
+        """Sums over groups; their variance is at least that of past errors of the sum.
+
+        Args:
+            group: which series are summed.
+            past_errors: of such sums in a backtest, as shares of the truth.
+        """
         size, codes = len(group), group.of_series
         singles = bool((np.bincount(codes, minlength=size) <= 1).all())
         if singles and len(codes) == size:  # every group is one series: its own quantiles are known
@@ -170,6 +177,9 @@ class _Summing:
         )
         if not self.spread.is_known:
             variance = np.full_like(variance, np.nan)
+        if past_errors:
+            seen = float(np.mean(np.square(past_errors))) * mean**2
+            variance = np.fmax(variance, seen)
         by_step = sums.Sums(mean, variance, self.is_count, self.is_positive)
         bands = np.zeros((*mean.shape, len(self.levels), 2))
         for at, level in enumerate(self.levels):

@@ -164,7 +164,7 @@ def _total(content: Content) -> dict[str, str]:
 
 
 def _change(now: float, before: float) -> str:
-    return f"{100 * (now / before - 1):+.0f}% since" if before > 0 else ""
+    return f"{_signed(now / before - 1)} since" if before > 0 else ""
 
 
 def _clip(content: Content) -> str:
@@ -255,7 +255,7 @@ def _accuracy(accuracy: Accuracy, content: Content) -> dict[str, Any]:
         ],
         "segments": [
             {
-                "words": _SEGMENTS[name].format(item=item, of_each=of_each),
+                "words": _SEGMENTS[name].format(item=item),
                 "number": f"{size:,}",
                 "mae": number(mae),
             }
@@ -273,20 +273,24 @@ def _accuracy(accuracy: Accuracy, content: Content) -> dict[str, Any]:
 _SEGMENTS = dict(
     zip(
         NEWNESS,
-        ("{of_each} sold before", "{item} sold before, but not there", "new {item}"),
+        ("{item} sold there before", "{item} sold before, but not there", "new {item}"),
         strict=True,
     )
 )
 
 
 def _total_errors(accuracy: Accuracy) -> str:
-    errors = [100 * one for one in accuracy.totals]
-    if not errors:
+    if not accuracy.totals:
         return ""
-    if len(errors) == 1:
-        return f"The total of all was off by {errors[0]:+.0f}%."
-    listed = ", ".join(f"{one:+.0f}%" for one in errors)
-    return f"The total of all was off by {listed}, the latest last (+ is too high)."
+    listed = ", ".join(map(_signed, accuracy.totals))
+    order = ", the latest last" if len(accuracy.totals) > 1 else ""
+    return f"The total of all was off by {listed}{order} (+ is too high)."
+
+
+def _signed(share: float) -> str:
+    """A share as whole per cent with its sign, as in +7%."""
+    percent = round(100 * share)
+    return f"{percent:+d}%".replace("-", "−") if percent else "0%"
 
 
 def _rows(content: Content) -> list[dict[str, str]]:

@@ -28,10 +28,11 @@ function numberColumns(data) {
 const trend = {
   title: "history",
   data: null,
+  type: "string",
   orderable: false,
   searchable: false,
   className: "wide",
-  render: cell((r) => (r.past ? sparkline(r.past, r.mean) : ""), () => 0),
+  render: cell((r) => (r.past ? sparkline(r.past, r.mean) : ""), () => ""),
 };
 
 function makeTable(selector, rows, columns, options) {
