@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -129,18 +130,18 @@ def _accuracy(
         ]
 
     def of(model: str) -> Scores:
-        mae, rmse, bias = (float(np.mean(values(model, m))) for m in ("mae", "rmse", "bias"))
+        mae, rmse, bias = (fmean(values(model, m)) for m in ("mae", "rmse", "bias"))
         return Scores(words_for(model, calendar), mae, rmse, bias)
 
     others = {model: of(model) for model in models if model != chosen}
     rule = next((others[model] for model in _RULES if model in others), None)
     metrics = dict.fromkeys(one.metric for one in scores if one.metric.startswith(_COVERAGE))
     coverage = {
-        float(metric.removeprefix(_COVERAGE)): 100 * float(np.mean(values(chosen, metric)))
+        float(metric.removeprefix(_COVERAGE)): 100 * fmean(values(chosen, metric))
         for metric in metrics
     }
     segments = {
-        segment: (_series(scores, chosen, segment), float(np.mean(values(chosen, "mae", segment))))
+        segment: (_series(scores, chosen, segment), fmean(values(chosen, "mae", segment)))
         for segment in NEWNESS
         if values(chosen, "mae", segment)
     }
@@ -171,7 +172,7 @@ def _series(scores: Sequence[_Score], model: str, segment: str) -> int:
         for one in scores
         if (one.model, one.segment, one.metric) == (model, segment, "mae")
     ]
-    return round(float(np.mean(sizes)))
+    return round(fmean(sizes))
 
 
 def _total_errors(scores: Sequence[_Score], model: str) -> tuple[float, ...]:
@@ -184,9 +185,9 @@ def _total_errors(scores: Sequence[_Score], model: str) -> tuple[float, ...]:
         if one.model == model and one.segment == ALL:
             found.setdefault(one.origin, {}).setdefault(one.metric, []).append(one.value)
     return tuple(
-        float(np.mean(m["bias"]) * np.mean(m["wape"]) / np.mean(m["mae"]))
+        fmean(m["bias"]) * fmean(m["wape"]) / fmean(m["mae"])
         for _, m in sorted(found.items())
-        if "wape" in m and np.mean(m["mae"]) > 0
+        if "wape" in m and fmean(m["mae"]) > 0
     )
 
 

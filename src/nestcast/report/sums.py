@@ -54,7 +54,7 @@ class Sums:
         Example:
             >>> sums = Sums(np.array([[100.0]]), np.array([[100.0]]), True, True)
             >>> [float(end[0, 0]) for end in sums.interval(95)]
-            [81.0, 120.0]
+            [80.0, 120.0]
         """
         tail = (1 - level / 100) / 2
         return self._quantile(tail), self._quantile(1 - tail)

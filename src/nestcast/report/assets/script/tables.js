@@ -64,6 +64,7 @@ function groupTable(data, kind) {
   const name = {
     title: word,
     data: null,
+    className: "name",
     render: cell((r) => openButton(r.name, () => showGroup(data, kind, r.at)), (r) => r.name, (r) => r.name),
   };
   makeTable(`#${kind}`, rows, [name, trend, ...numberColumns(data)], {
@@ -95,6 +96,7 @@ function rankedTable(data) {
     {
       title: data.words.item,
       data: null,
+      className: "name",
       render: cell(
         (r) => openButton(r.name, () => showItem(data, r.item), items.why ? items.why[r.item] : null),
         (r) => r.name,
