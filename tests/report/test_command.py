@@ -107,7 +107,7 @@ def test_what_cannot_be_is_said_before_anything_is_read(
 
 
 def test_without_the_charts_it_says_what_to_install(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("nestcast.report.assets.find_spec", lambda name: None)
+    monkeypatch.setattr("nestcast.report.parts.find_spec", lambda name: None)
     for command in (["report", "-o"], ["forecast", "--report"]):
         name, option = command
         code, error = run(monkeypatch, capsys, name, folder, option, tmp_path / "page.html")

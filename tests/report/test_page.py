@@ -9,7 +9,7 @@ import pytest
 
 from nestcast.data import Calendar, Keys, Panel
 from nestcast.errors import OptionError
-from nestcast.report import assets, write_report
+from nestcast.report import parts, write_report
 from nestcast.report.content import gather
 from nestcast.report.page import render
 from nestcast.report.payload import unpack
@@ -228,12 +228,12 @@ def test_the_year_before_is_the_same_season():
 
 
 def test_other_code_is_what_it_says_it_is():
-    listed = json.loads(assets.text("vendor/vendor.json"))
+    listed = json.loads(parts.text("vendor/vendor.json"))
     assert listed
     for name, about in listed.items():
-        found = hashlib.sha256(assets.text(f"vendor/{name}").encode()).hexdigest()
+        found = hashlib.sha256(parts.text(f"vendor/{name}").encode()).hexdigest()
         assert found == about["sha256"], name
-        assert "Permission is hereby granted" in assets.text("vendor/LICENSE-DataTables.txt")
+        assert "Permission is hereby granted" in parts.text("vendor/LICENSE-DataTables.txt")
 
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from nestcast.commands.forecasting import Made, Options, make_forecast
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
 from nestcast.files import check_place
-from nestcast.report import assets, check_page_name, find_backtest, read_accuracy, write_report
+from nestcast.report import check_page_name, find_backtest, parts, read_accuracy, write_report
 
 
 def check_page(path: Path) -> None:
@@ -19,7 +19,7 @@ def check_page(path: Path) -> None:
     """
     check_page_name(path)
     check_place(path)
-    assets.check()
+    parts.check()
 
 
 def run_report(

@@ -118,10 +118,10 @@ def gather(
         levels=make.levels,
         level=make.level,
         unit=_unit(panel),
-        total=make.block(one, () if accuracy is None else accuracy.totals),
+        total=make.block(one, by_item, () if accuracy is None else accuracy.totals),
         items=items,
         places=None if by_place is None else make.block(by_place),
-        categories=None if by_category is None else make.block(by_category),
+        categories=None if by_category is None else make.block(by_category, by_item),
         series=make.series(),
         by_item=by_item,
         by_place=by_place,
@@ -160,21 +160,21 @@ class _Summing:
         self.variance = sums.variances(forecast, self.is_count)
         self.spread = sums.Spread.of(history.panel, forecast.horizon)
 
-    def block(self, group: Group, past_errors: Sequence[float] = ()) -> Block:
+    def block(
+        self, group: Group, members: Group | None = None, past_errors: Sequence[float] = ()
+    ) -> Block:
         """Sums over groups; their variance is at least that of past errors of the sum.
 
         Args:
             group: which series are summed.
+            members: sums whose errors go together within a group, such as items in a category;
+                else the series themselves.
             past_errors: of such sums in a backtest, as shares of the truth.
         """
         size, codes = len(group), group.of_series
-        singles = bool((np.bincount(codes, minlength=size) <= 1).all())
-        if singles and len(codes) == size:  # every group is one series: its own quantiles are known
+        if _is_one_each(group):  # whose quantiles are known
             return self.series().take(np.argsort(codes))
-        correlation = self.spread.correlation(codes[self.history.at])
-        mean, variance = sums.over_series(
-            self.forecast.mean, self.variance, codes, size, correlation
-        )
+        mean, variance = self._sum(group, members)
         if not self.spread.is_known:
             variance = np.full_like(variance, np.nan)
         if past_errors:
@@ -186,6 +186,20 @@ class _Summing:
             bands[:, :, at, 0], bands[:, :, at, 1] = np.stack(by_step.interval(level))
         past = _sum_known(self.history.past, codes, size)
         return self._block(past, mean, variance, bands)
+
+    def _sum(self, group: Group, members: Group | None) -> tuple[Values, Values]:
+        """Mean and variance of the sums over groups, at each step, shape (groups, steps) each."""
+        mean, variance = self.forecast.mean.astype(np.float64), self.variance
+        codes, at, spread = group.of_series, self.history.at, self.spread
+        if members is None:
+            correlation = spread.correlation(codes[at])
+            return sums.over_series(mean, variance, codes, len(group), correlation)
+        mean, variance = self._sum(members, None)
+        of_member = np.zeros(len(members), np.int64)
+        of_member[members.of_series] = codes
+        summed = spread.summed(members.of_series[at], len(members))
+        correlation = summed.correlation(of_member)
+        return sums.over_series(mean, variance, of_member, len(group), correlation)
 
     def series(self) -> Block:
         bands = np.zeros((*self.forecast.mean.shape, len(self.levels), 2))
@@ -212,6 +226,10 @@ class _Summing:
         return Block(
             past, mean, bands, total, low, high, _window(past, steps, 0), _window(past, steps, year)
         )
+
+
+def _is_one_each(group: Group) -> bool:
+    return bool((np.bincount(group.of_series, minlength=len(group)) == 1).all())
 
 
 def _sum_known(past: NDArray[np.float32], codes: NDArray[np.int64], size: int) -> Values:

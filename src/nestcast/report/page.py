@@ -17,7 +17,7 @@ from nestcast.errors import OptionError
 from nestcast.evaluation.segments import NEWNESS
 from nestcast.files import check_place, replacing
 from nestcast.forecast import Forecast
-from nestcast.report import assets, naming, periods
+from nestcast.report import naming, parts, periods
 from nestcast.report.accuracy import Accuracy
 from nestcast.report.content import Content, gather, title
 from nestcast.report.payload import MOST_ITEMS, pack, words
@@ -92,17 +92,17 @@ def render(content: Content, most_bytes: int = MOST_BYTES) -> str:
 
 def _fill(content: Content, items: int) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string(assets.text("page.html"))
+    template = environment.from_string(parts.text("page.html"))
     return template.render(
         **_texts(content, items),
         version=__version__,
-        notices=Markup(assets.notices()),
-        styles=Markup(assets.styles()),
-        charts=Markup(_json(assets.charts())),
+        notices=Markup(parts.notices()),
+        styles=Markup(parts.styles()),
+        charts=Markup(_json(parts.charts())),
         data=Markup(pack(content, items)),
-        vega=Markup(_script(assets.vega())),
-        tables=Markup(_script(assets.tables())),
-        script=Markup(assets.script()),
+        vega=Markup(_script(parts.vega())),
+        tables=Markup(_script(parts.tables())),
+        script=Markup(parts.script()),
     )
 
 

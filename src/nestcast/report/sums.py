@@ -118,6 +118,10 @@ class Spread:
         """Whether the past is long enough to learn from."""
         return bool(self.error.shape[1] >= _FEWEST)
 
+    def summed(self, groups: Codes, size: int) -> Spread:
+        """The same for sums over groups of series."""
+        return Spread(add(self.error, groups, size), self.steps)
+
     def correlation(self, groups: Codes) -> float:
         """Correlation between the errors of the members of a group, pooled over groups.
 
