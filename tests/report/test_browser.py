@@ -13,6 +13,7 @@ import pytest
 
 from nestcast.data import Attributes, Calendar, Keys, Panel
 from nestcast.report import write_report
+from tests.panels import weekly
 from tests.report.forecasts import HOSTILE, guess, named_store
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -217,6 +218,18 @@ def test_a_panel_of_one_key_has_neither_shops_nor_categories(visit, tmp_path):
     assert page.locator("#filters select").count() == 0
     page.locator("#items tbody button").first.click()
     page.wait_for_selector("#view .chart svg")
+
+
+@pytest.mark.parametrize("device", WIDTHS)
+def test_long_numbers_of_weekly_series_fit(visit, tmp_path, device):
+    panel = weekly()
+    panel = replace(panel, target=panel.target * 98_765, target_name="Weekly_Sales")
+    path = tmp_path / "report.html"
+    write_report(guess(panel, 8), panel, path)
+    page = visit(path, device)
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[device]
+    assert "weekly sales" in page.locator("#total").text_content()
+    picture(page, f"{device}-weekly")
 
 
 def test_it_prints(browser, hostile, tmp_path):

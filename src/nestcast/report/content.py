@@ -21,6 +21,7 @@ from nestcast.report.naming import Group
 Values = NDArray[np.float64]
 
 _CHARTED = 2  # intervals in a fan chart
+_MISSED = 0.01  # of a sum that may be missing from it
 _USUAL_LEVEL = 80.0  # the interval in tables, or the one nearest to it
 
 
@@ -184,7 +185,7 @@ class _Summing:
         bands = np.zeros((*mean.shape, len(self.levels), 2))
         for at, level in enumerate(self.levels):
             bands[:, :, at, 0], bands[:, :, at, 1] = np.stack(by_step.interval(level))
-        past = _sum_known(self.history.past, codes, size)
+        past = _sum_known(self.history, codes, size)
         return self._block(past, mean, variance, bands)
 
     def _sum(self, group: Group, members: Group | None) -> tuple[Values, Values]:
@@ -232,11 +233,21 @@ def _is_one_each(group: Group) -> bool:
     return bool((np.bincount(group.of_series, minlength=len(group)) == 1).all())
 
 
-def _sum_known(past: NDArray[np.float32], codes: NDArray[np.int64], size: int) -> Values:
-    """Sums over groups; NaN where no series of the group has a value."""
+def _sum_known(history: History, codes: NDArray[np.int64], size: int) -> Values:
+    """Sums over groups, shape (groups, periods).
+
+    NaN where no series of the group has a value, and where series that make up more than 1% of
+    the group miss theirs: the sum of the rest would look like a fall.
+    """
+    past = history.past
     known = np.isfinite(past)
     total = sums.add(np.where(known, past, 0), codes, size)
-    return np.where(sums.add(known.astype(np.float32), codes, size) > 0, total, np.nan)
+    unknown = sums.add(known.astype(np.float32), codes, size) == 0
+    if history.missing.any():
+        usual = np.abs(np.where(known, past, 0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        missed = sums.add(history.missing * usual[:, None], codes, size)
+        unknown |= missed > _MISSED * sums.add(usual[:, None], codes, size)
+    return np.where(unknown, np.nan, total)
 
 
 def _window(past: Values, steps: int, back: int) -> Values:
@@ -250,7 +261,7 @@ def _window(past: Values, steps: int, back: int) -> Values:
 
 def _unit(panel: Panel) -> str:
     is_sales = panel.target_name in ("item_cnt_day", "item_cnt_month", "y")
-    return "units" if is_sales and panel.is_count else panel.target_name.replace("_", " ")
+    return "units" if is_sales and panel.is_count else panel.target_name.replace("_", " ").lower()
 
 
 def title(content: Content) -> str:

@@ -24,6 +24,7 @@ class History:
     Args:
         calendar: the last periods of the panel, at most so many as are shown.
         past: what happened, shape (series, periods); NaN before a series begins and where missing.
+        missing: where something happened that is not known, same shape.
         panel: the series of the panel among them, in those periods.
         at: position of each in the forecast, shape (known,).
         new_item: whether the item of each series never had a row, shape (series,).
@@ -31,6 +32,7 @@ class History:
 
     calendar: Calendar
     past: Floats
+    missing: NDArray[np.bool_]
     panel: Panel
     at: NDArray[np.int64]
     new_item: NDArray[np.bool_]
@@ -61,7 +63,10 @@ def history_of(
     )
     start = np.maximum(panel.start[rows[at]] - first, 0).astype(np.int32)
     past = np.full((len(forecast), time - first), np.nan, np.float32)
-    past[at] = np.where(np.arange(time - first) >= start[:, None], target, np.nan)
+    begun = np.arange(time - first) >= start[:, None]
+    past[at] = np.where(begun, target, np.nan)
+    missing = np.zeros(past.shape, bool)
+    missing[at] = begun & np.isnan(target)
     known = Panel(
         keys=panel.keys.take(rows[at]),
         calendar=calendar,
@@ -70,4 +75,4 @@ def history_of(
         is_count=panel.is_count,
     )
     seen = Keys({item: panel.keys[item]}).locate(Keys({item: forecast.keys[item]})) >= 0
-    return History(calendar, past, known, at, ~seen)
+    return History(calendar, past, missing, known, at, ~seen)

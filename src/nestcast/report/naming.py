@@ -110,7 +110,7 @@ def word_of(column: str) -> str:
         >>> word_of("shop_id"), word_of("unique_id")
         ('shop', 'series')
     """
-    word = column.removesuffix("_id").replace("_", " ").strip()
+    word = column.lower().removesuffix("_id").replace("_", " ").strip()
     return "series" if word in ("unique", "") else word
 
 

@@ -308,17 +308,20 @@ def _rows(content: Content) -> list[dict[str, str]]:
 
 
 def number(value: float) -> str:
-    """Three figures, or all before the point; empty where not known.
+    """Three figures, or all before the point up to a million; empty where not known.
 
     Example:
-        >>> number(1234.5), number(0.01234), number(12.0), number(float("nan"))
-        ('1,234', '0.0123', '12', '')
+        >>> number(1234.5), number(0.01234), number(12.0), number(2.5e8), number(float("nan"))
+        ('1,234', '0.0123', '12', '250M', '')
     """
     if not math.isfinite(value):
         return ""
-    if abs(value) >= 100:
-        return f"{value:,.0f}".replace("-", "−")
-    return f"{value:.3g}".replace("-", "−")
+    text = f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if abs(value) >= size:
+            text = f"{value / size:#.3g}".rstrip(".") + letter
+            break
+    return text.replace("-", "−")
 
 
 def interval(low: float, high: float) -> str:

@@ -81,16 +81,17 @@ def words(content: Content) -> dict[str, str]:
     period = periods.WORD[ahead.freq]
     history = content.history.calendar
     item = content.by_item.word
+    several = f"{len(ahead)} {period}s"
     found = {
         "period": period,
         "item": item,
         "items": naming.plural(item),
         "an_item": f"{'an' if item[0] in 'aeio' else 'a'} {item}",
         "category": "category",
-        "ahead": f"expected in {periods.span(ahead)}",
+        "ahead": f"expected in {periods.span(ahead) if len(ahead) == 1 else several}",
         "before": periods.name(history, len(history) - 1, short=True)
         if len(ahead) == 1
-        else f"{len(ahead)} {period}s before",
+        else f"{several} before",
     }
     if content.by_place is not None:
         found["place"] = content.by_place.word

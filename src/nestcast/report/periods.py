@@ -37,17 +37,20 @@ def span(calendar: Calendar) -> str:
 
     Example:
         >>> span(Calendar("1w", np.datetime64("2015-10-05"), 3))
-        'the 3 weeks of 5 October 2015 to 25 October 2015'
+        'the 3 weeks from 5 October to 25 October 2015'
         >>> span(Calendar("1mo", np.datetime64("2015-10-01"), 1))
         'October 2015'
     """
     length = len(calendar)
     if length == 1:
         return name(calendar, 0)
-    word = f"{length} {WORD[calendar.freq]}s"
     if calendar.freq == "1mo":
-        return f"the {word} of {name(calendar, 0)} to {name(calendar, length - 1)}"
-    return f"the {word} of {day(calendar.first)} to {day(calendar.ends()[-1])}"
+        first, last = name(calendar, 0), name(calendar, length - 1)
+    else:
+        first, last = day(calendar.first), day(calendar.ends()[-1])
+    if first[-4:] == last[-4:]:  # the same year
+        first = first[:-5]
+    return f"the {length} {WORD[calendar.freq]}s from {first} to {last}"
 
 
 def day(date: np.datetime64) -> str:

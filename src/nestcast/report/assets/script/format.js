@@ -1,11 +1,13 @@
 // Numbers and elements. Text from the data only ever enters the page as text.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
 const precise = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 function number(value) {
   if (value === null || value === undefined) return "–";
-  return (Math.abs(value) >= 100 ? whole : precise).format(value);
+  const size = Math.abs(value);
+  return (size >= 1e6 ? compact : size >= 100 ? whole : precise).format(value).replace("-", "−");
 }
 
 function interval(low, high) {

@@ -13,13 +13,20 @@ function cell(shownAs, sortedBy, searchedAs = () => "") {
 const missingLast = (value) => (value === null || value === undefined ? -Infinity : value);
 const change = (row) => (row.last > 0 ? row.total / row.last : row.total > 0 ? Infinity : 0);
 
+// On a phone the interval stands below the number instead of in a column.
+function expected(data, row) {
+  if (data.level === null) return number(row.total);
+  const below = element("div", { class: "narrow why" }, interval(row.low, row.high));
+  return element("div", {}, number(row.total), below);
+}
+
 function numberColumns(data) {
   const columns = [
     { title: data.words.before, data: null, className: "number wide", render: cell((r) => number(r.last), (r) => missingLast(r.last)) },
-    { title: "forecast", data: null, className: "number", render: cell((r) => number(r.total), (r) => r.total) },
+    { title: "forecast", data: null, className: "number", render: cell((r) => expected(data, r), (r) => r.total) },
   ];
   if (data.level !== null) {
-    columns.push({ title: `${data.level}% interval`, data: null, className: "number", render: cell((r) => interval(r.low, r.high), (r) => missingLast(r.high)) });
+    columns.push({ title: `${data.level}% interval`, data: null, className: "number wide", render: cell((r) => interval(r.low, r.high), (r) => missingLast(r.high)) });
   }
   columns.push({ title: "change", data: null, className: "number wide", render: cell((r) => percent(r.total, r.last), change) });
   return columns;
