@@ -134,9 +134,9 @@ def test_search_sort_and_filters(visit, hostile):
     page.get_by_role("searchbox").first.fill("")
 
     def forecasts():
-        cells = page.locator("#items tbody tr").all()
-        at = page.locator("#items thead th").all_text_contents().index("forecast")
-        return [float(row.locator("td").nth(at).text_content().replace(",", "")) for row in cells]
+        at = page.locator("#items thead th").all_text_contents().index("forecast") + 1
+        texts = page.locator(f"#items tbody td:nth-child({at})").all_inner_texts()
+        return [float(text.replace(",", "")) for text in texts]
 
     heading = page.locator("#items thead th", has_text="forecast")
     heading.click()
@@ -183,6 +183,7 @@ def test_headings_sort_by_keyboard(visit, hostile):
     heading = page.locator("#places thead th", has_text="shop")
     heading.locator("[tabindex='0'], button").first.focus()
     page.keyboard.press("Enter")
+    page.wait_for_selector("#places thead th[aria-sort='ascending']")
     assert heading.get_attribute("aria-sort") == "ascending"
 
 
