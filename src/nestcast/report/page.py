@@ -234,11 +234,14 @@ def _accuracy(accuracy: Accuracy, content: Content) -> dict[str, Any]:
     unit, item = content.unit, content.by_item.word
     of_each = item if content.by_place is None else f"{content.by_place.word} and {item}"
     ours, rule = accuracy.ours, accuracy.rule
-    said = f"In {accuracy.when}, it was off by {number(ours.mae)} {unit} per {of_each} on average"
+    said = f"In {accuracy.when}, it was off by {_score(ours.mae)} {unit} per {of_each} on average"
     if rule is not None:
-        said += f"; the simple rule “{rule.words}” by {number(rule.mae)}"
+        said += f"; the simple rule “{rule.words}” by {_score(rule.mae)}"
         if rule.mae < ours.mae:
             said += ", which is less"
+        said += (
+            f". With large misses counted more (RMSE): {_score(ours.rmse)} and {_score(rule.rmse)}"
+        )
     models = [ours, *accuracy.others]
     return {
         "words": said + ".",
@@ -247,9 +250,9 @@ def _accuracy(accuracy: Accuracy, content: Content) -> dict[str, Any]:
             {
                 "words": one.words,
                 "ours": one is ours,
-                "mae": number(one.mae),
-                "rmse": number(one.rmse),
-                "bias": number(one.bias),
+                "mae": _score(one.mae),
+                "rmse": _score(one.rmse),
+                "bias": _score(one.bias),
             }
             for one in sorted(models, key=lambda one: one.rmse)
         ],
@@ -257,7 +260,7 @@ def _accuracy(accuracy: Accuracy, content: Content) -> dict[str, Any]:
             {
                 "words": _SEGMENTS[name].format(item=item),
                 "number": f"{size:,}",
-                "mae": number(mae),
+                "mae": _score(mae),
             }
             for name, (size, mae) in accuracy.segments.items()
         ]
@@ -277,6 +280,11 @@ _SEGMENTS = dict(
         strict=True,
     )
 )
+
+
+def _score(value: float) -> str:
+    """An error, with as many decimals as others beside it."""
+    return number(value) if abs(value) >= 10 else f"{value:.3f}".replace("-", "−")
 
 
 def _total_errors(accuracy: Accuracy) -> str:
