@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nestcast.data import Attributes, Calendar, Keys, Panel
-from nestcast.report import write_report
+from nestcast.report import Advice, write_report
 from tests.panels import weekly
 from tests.report.forecasts import HOSTILE, guess, named_store
 
@@ -219,6 +219,30 @@ def test_a_panel_of_one_key_has_neither_shops_nor_categories(visit, tmp_path):
     assert page.locator("#filters select").count() == 0
     page.locator("#items tbody button").first.click()
     page.wait_for_selector("#view .chart svg")
+
+
+def test_reasons_classes_and_stock_are_shown(visit, tmp_path):
+    panel = named_store(items=30, months=30)
+    item = panel.keys["item_id"]
+    advice = Advice(
+        priority=item.astype(float),
+        why=[f"sells out: {name}" for name in np.array(HOSTILE)[item % len(HOSTILE)]],
+        stock=np.full(len(panel), 8.0),
+        classes={"ABC": np.where(item % 2, "A", "B")},
+    )
+    path = tmp_path / "report.html"
+    write_report(guess(panel, 3), panel, path, advice=advice)
+    page = visit(path)
+    rows = page.locator("#items tbody tr")
+    assert all("sells out: " in text for text in rows.all_text_contents())
+    page.locator("#filters label", has_text="ABC").locator("select").select_option(label="A")
+    info = page.locator("#items_wrapper .dt-info").text_content()
+    assert "1 to 15 of 15" in info
+    rows.first.locator("button").click()
+    page.wait_for_selector("#view .legend .stock")
+    assert page.locator("#view .chart path[stroke='var(--stock)']").count() == 1
+    assert "on hand" in page.locator("#view .facts").text_content()
+    picture(page, "desktop-stock")
 
 
 @pytest.mark.parametrize("device", WIDTHS)

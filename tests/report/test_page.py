@@ -9,7 +9,7 @@ import pytest
 
 from nestcast.data import Calendar, Keys, Panel
 from nestcast.errors import OptionError
-from nestcast.report import parts, write_report
+from nestcast.report import Advice, parts, write_report
 from nestcast.report.content import gather
 from nestcast.report.page import render
 from nestcast.report.payload import unpack
@@ -221,6 +221,37 @@ def test_series_asked_for_twice_count_once():
     content = gather(guess(panel, keys=twice), panel)
     assert len(content.forecast) == len(panel)
     assert content.total.total[0] == pytest.approx(float(guess(panel).mean.sum()), rel=1e-6)
+
+
+def test_advice_orders_the_items_and_says_why():
+    panel = named_store()
+    forecast = guess(panel)
+    item = panel.keys["item_id"]
+    first = panel.keys["shop_id"].min()
+    at_first = panel.keys["shop_id"] == first
+    advice = Advice(
+        priority=np.where(at_first, item, 0).astype(float),
+        why=[f"<b>{i}</b> sells out" if one else "" for i, one in zip(item, at_first, strict=True)],
+        stock=np.where(at_first, 8.0, np.nan),
+        classes={"ABC": np.where(item % 2, "A", "B")},
+        notes=("Give stock <now>.",),
+    )
+    text = render(gather(forecast, panel, advice=advice))
+    data = unpack(Page(text).scripts["data"])
+    items = data["items"]
+    known = sorted(np.unique(item[at_first]).tolist(), reverse=True)
+    assert [int(one) for one in items["ids"][: len(known)]] == known
+    shop = f"Shop <{first}> ת"
+    assert items["why"][: len(known)] == [f"{shop}: <b>{i}</b> sells out" for i in known]
+    assert items["stock"][: len(known)] == [8.0] * len(known)
+    (kind,) = items["classes"]
+    assert [kind["names"][at] for at in kind["of"]] == [
+        "A" if int(one) % 2 else "B" for one in items["ids"]
+    ]
+    assert "what to act on first" in text
+    assert "Give stock &lt;now&gt;." in text
+    stocks = [one for one in data["series"]["stock"] if one is not None]
+    assert stocks == [8.0] * int(at_first.sum())
 
 
 def test_a_forecast_without_intervals_shows_none():

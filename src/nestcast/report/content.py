@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,8 @@ from nestcast.evaluation.segments import item_column
 from nestcast.forecast import Forecast
 from nestcast.report import naming, periods, sums
 from nestcast.report.accuracy import Accuracy
+from nestcast.report.advice import Advice, ItemAdvice
+from nestcast.report.advice import of_items as advice_of_items
 from nestcast.report.history import History, history_of
 from nestcast.report.naming import Group
 
@@ -68,6 +69,7 @@ class Content:
         order: items, the first the one to look at first.
         read: what happened to the rows.
         accuracy: of a saved backtest, if there is one.
+        advice, item_advice: what analytics say of series and items, if they were asked.
     """
 
     forecast: Forecast
@@ -87,7 +89,8 @@ class Content:
     read: ReadReport
     clip: tuple[float, float] | None
     accuracy: Accuracy | None = None
-    columns: dict[str, Any] = field(default_factory=dict)
+    advice: Advice | None = None
+    item_advice: ItemAdvice | None = None
 
 
 def gather(
@@ -96,6 +99,7 @@ def gather(
     *,
     clip: tuple[float, float] | None = None,
     accuracy: Accuracy | None = None,
+    advice: Advice | None = None,
 ) -> Content:
     """Sum up a forecast.
 
@@ -104,6 +108,7 @@ def gather(
         panel: the past.
         clip: what target and forecast were clipped to.
         accuracy: of a saved backtest.
+        advice: what to act on first, of each series of the forecast; else the largest come first.
     """
     forecast = _each_once(forecast)
     keys, attributes = forecast.keys, panel.attributes
@@ -112,7 +117,11 @@ def gather(
     history = history_of(forecast, panel, item_column(keys), clip)
     one = Group("total", ["total"], [""], np.zeros(len(forecast), np.int64))
     make = _Summing(forecast, history)
-    items = make.block(by_item)
+    items, series = make.block(by_item), make.series()
+    of_items = None
+    if advice is not None:
+        of_items = advice_of_items(advice, by_item, by_place, series.total)
+    urgency = items.total if of_items is None else of_items.priority
     return Content(
         forecast=forecast,
         history=history,
@@ -123,14 +132,16 @@ def gather(
         items=items,
         places=None if by_place is None else make.block(by_place),
         categories=None if by_category is None else make.block(by_category, by_item),
-        series=make.series(),
+        series=series,
         by_item=by_item,
         by_place=by_place,
         by_category=by_category,
-        order=np.argsort(-items.total, kind="stable"),
+        order=np.lexsort((-items.total, -urgency)),
         read=panel.report,
         clip=clip,
         accuracy=accuracy,
+        advice=advice,
+        item_advice=of_items,
     )
 
 

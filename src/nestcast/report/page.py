@@ -19,6 +19,7 @@ from nestcast.files import check_place, replacing
 from nestcast.forecast import Forecast
 from nestcast.report import naming, parts, periods
 from nestcast.report.accuracy import Accuracy
+from nestcast.report.advice import Advice
 from nestcast.report.content import Content, gather, title
 from nestcast.report.payload import MOST_ITEMS, pack, words
 
@@ -33,6 +34,7 @@ def write_report(
     *,
     clip: tuple[float, float] | None = None,
     accuracy: Accuracy | None = None,
+    advice: Advice | None = None,
 ) -> None:
     """Write the page of a forecast as one HTML file.
 
@@ -58,6 +60,7 @@ def write_report(
         path: the file, which ends in `.html`.
         clip: what target and forecast were clipped to; the history on the page then is too.
         accuracy: of a saved backtest, see `accuracy.read_accuracy`.
+        advice: what to act on first and why; else the largest forecasts come first.
 
     Raises:
         OptionError: the name has another ending, or the folder cannot be written to.
@@ -65,7 +68,7 @@ def write_report(
     path = Path(path)
     check_page_name(path)
     check_place(path)
-    page = render(gather(forecast, panel, clip=clip, accuracy=accuracy))
+    page = render(gather(forecast, panel, clip=clip, accuracy=accuracy, advice=advice))
     with replacing(path) as aside:
         aside.write_text(page, encoding="utf-8", newline="\n")
 
@@ -138,8 +141,10 @@ def _texts(content: Content, items: int) -> dict[str, Any]:
         "total": _total(content),
         "clip": _clip(content),
         "no_interval": _no_interval(content),
-        "ranked_by": "the largest forecast first",
-        "ranked_notes": [],
+        "ranked_by": "the largest forecast first"
+        if content.advice is None
+        else "what to act on first",
+        "ranked_notes": () if content.advice is None else content.advice.notes,
         "left_out": left_out,
         "new_items": _new_items(content, items),
         "accuracy": None if content.accuracy is None else _accuracy(content.accuracy, content),

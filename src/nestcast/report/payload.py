@@ -51,9 +51,8 @@ def payload(content: Content, items: int) -> dict[str, Any]:
         "items": {
             "names": [content.by_item.names[at] for at in order],
             "ids": _ids(content.by_item, order),
-            "classes": [],
             **_block(content.items.take(order), decimals, whole),
-            **content.columns,
+            **_advice(content, order),
         },
         "series": {"from": [0] * (len(order) + 1)},
     }
@@ -99,6 +98,23 @@ def words(content: Content) -> dict[str, str]:
     return found
 
 
+def _advice(content: Content, order: Codes) -> dict[str, Any]:
+    """Classes, reasons and stock of the items, where analytics were asked."""
+    advice = content.item_advice
+    if advice is None:
+        return {"classes": []}
+    found: dict[str, Any] = {
+        "why": [advice.why[at] for at in order],
+        "classes": [
+            {"word": kind, "names": names, "of": of[order].tolist()}
+            for kind, (names, of) in advice.classes.items()
+        ],
+    }
+    if advice.stock is not None:
+        found["stock"] = _numbers(advice.stock[order], 2)
+    return found
+
+
 def _series(content: Content, order: Codes, decimals: int, whole: int) -> dict[str, Any]:
     """Numbers of every series of the items, and history and steps of the first of them."""
     assert content.by_place is not None
@@ -111,8 +127,12 @@ def _series(content: Content, order: Codes, decimals: int, whole: int) -> dict[s
     block = content.series.take(chosen)
     cells = block.past.shape[1] + block.mean.shape[1] * (1 + 2 * len(content.levels))
     detailed = int(ends[ends <= _MOST_CELLS // cells].max(initial=ends[0] if len(ends) else 0))
+    stock = {}
+    if content.advice is not None and content.advice.stock is not None:
+        stock = {"stock": _numbers(content.advice.stock[chosen], 2)}
     return {
         "series": {
+            **stock,
             "from": [0, *ends.tolist()],
             "place": content.by_place.of_series[chosen].tolist(),
             "total": _numbers(block.total, decimals),

@@ -29,6 +29,7 @@ function seriesOf(data, item) {
     const detailed = at < data.detailed.total.length;
     found.push({
       place: data.series.place[at],
+      stock: data.series.stock ? data.series.stock[at] : null,
       ...(detailed ? rowOf(data.detailed, at) : rowOf(data.series, at)),
     });
   }

@@ -11,12 +11,13 @@ function legend(data, withStock) {
   return list;
 }
 
-function facts(data, row) {
+function facts(data, row, stock) {
   const list = element("dl", { class: "facts" });
   const add = (term, text) => list.append(element("div", {}, element("dt", {}, term), element("dd", {}, text)));
   add(data.words.ahead, `${number(row.total)} ${data.unit}`);
   if (data.level !== null) add(`${data.level}% interval`, interval(row.low, row.high));
   add(data.words.before, number(row.last));
+  if (stock !== null && stock !== undefined) add("on hand", number(stock));
   if (row.year !== null) add("a year before", number(row.year));
   return list;
 }
@@ -53,7 +54,7 @@ async function show(data, { name, about, why, row, stock, parts }) {
   body.replaceChildren();
   if (about) body.append(element("p", { class: "quiet" }, named(about)));
   if (why) body.append(element("p", { class: "why" }, why));
-  body.append(facts(data, row));
+  body.append(facts(data, row, stock));
   if (row.past || row.bands) body.append(legend(data, stock !== null && stock !== undefined), chart);
   else body.append(element("p", { class: "quiet" }, "The page carries no history of this one: it has room for those that matter most."));
   if (row.past) body.append(numbers(data, row));
@@ -113,6 +114,7 @@ function showSeries(data, item, row) {
     name: `${data.items.names[item]} · ${data.places.names[row.place]}`,
     about: categoryOf(data, item),
     row,
+    stock: row.stock,
     parts: [element("p", {}, back)],
   });
 }
