@@ -61,7 +61,7 @@ function makeTable(selector, rows, columns, options) {
 function openButton(name, open, why) {
   const button = element("button", { class: "link", type: "button" }, named(name));
   button.addEventListener("click", open);
-  return why ? element("div", {}, button, element("div", { class: "why" }, why)) : button;
+  return why ? element("div", {}, button, element("div", { class: "why" }, named(why))) : button;
 }
 
 function groupTable(data, kind) {

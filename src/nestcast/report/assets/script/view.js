@@ -53,7 +53,7 @@ async function show(data, { name, about, why, row, stock, parts }) {
   const body = dialog.querySelector(".body");
   body.replaceChildren();
   if (about) body.append(element("p", { class: "quiet" }, named(about)));
-  if (why) body.append(element("p", { class: "why" }, why));
+  if (why) body.append(element("p", { class: "why" }, named(why)));
   body.append(facts(data, row, stock));
   if (row.past || row.bands) body.append(legend(data, stock !== null && stock !== undefined), chart);
   else body.append(element("p", { class: "quiet" }, "The page carries no history of this one: it has room for those that matter most."));
