@@ -135,13 +135,17 @@ def test_search_sort_and_filters(visit, hostile):
 
     def forecasts():
         at = page.locator("#items thead th").all_text_contents().index("forecast") + 1
-        texts = page.locator(f"#items tbody td:nth-child({at})").all_inner_texts()
+        cells = page.locator(f"#items tbody td:nth-child({at}) > div")
+        # The number alone, without the interval that stands below it on a phone.
+        texts = cells.evaluate_all("cells => cells.map((one) => one.firstChild.textContent)")
         return [float(text.replace(",", "")) for text in texts]
 
     heading = page.locator("#items thead th", has_text="forecast")
     heading.click()
+    page.wait_for_selector("#items thead th[aria-sort='ascending']")
     assert forecasts() == sorted(forecasts())
     heading.click()
+    page.wait_for_selector("#items thead th[aria-sort='descending']")
     assert forecasts() == sorted(forecasts(), reverse=True)
 
     chosen = page.locator("#filters label", has_text="category").locator("select")
