@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestcast._version import __version__
-from nestcast.commands import options
+from nestcast.commands import compare, options
 from nestcast.errors import NestcastError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(compare.app, name="compare")
 
 _INTERRUPTED = 130
 
