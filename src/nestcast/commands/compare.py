@@ -14,6 +14,7 @@ app = typer.Typer(
     help="Compare recurrent cells at equal numbers of parameters.", no_args_is_help=True
 )
 
+_USUAL_CELLS = "lstm:1,lstm:2,nested:2,nested:3,gru:1"
 _File = Annotated[Path | None, typer.Option(help="Text to learn from, UTF-8.")]
 
 
@@ -30,12 +31,17 @@ def text(
     out: Annotated[
         Path, typer.Option(help="Folder of the comparison; an interrupted one goes on there.")
     ],
-    train: _File = None,
+    train: _USUAL_CELLS = "lstm:1,lstm:2,nested:2,nested:3,gru:1"
+_File = None,
     valid: Annotated[Path | None, typer.Option(help="Text to choose by.")] = None,
     test: Annotated[Path | None, typer.Option(help="Text to judge by.")] = None,
     cells: Annotated[
-        str, typer.Option(help="lstm:LAYERS, gru:LAYERS, nested:LEVELS, separated by commas.")
-    ] = "lstm:1,lstm:2,nested:2,nested:3,gru:1",
+        str | None,
+        typer.Option(
+            help="lstm:LAYERS, gru:LAYERS, nested:LEVELS, separated by commas. "
+            "Else lstm:1,lstm:2,nested:2,nested:3,gru:1; with --sample the best one."
+        ),
+    ] = None,
     params: Annotated[
         str | None,
         typer.Option(help="Parameters of each model, as in 300k or 1.5M; sizes follow. Else 1M."),
@@ -90,13 +96,13 @@ def text(
     if sample is not None:
         wanted = comparing.Sampling(
             folder=out,
-            cell=cells.split(",")[0],
+            cell=cells,
             seed=seed,
             lines=sample,
             prompt=prompt,
             temperature=temperature,
         )
-        comparing.print_sample(wanted)
+        comparing.print_sample(wanted, Messages(quiet))
         return
     files = {"train": train, "valid": valid, "test": test}
     missing = [f"--{name}" for name, path in files.items() if path is None]
@@ -106,7 +112,7 @@ def text(
         comparing.Options(
             files={name: path for name, path in files.items() if path is not None},
             also=also or [],
-            cells=options.names(cells),
+            cells=options.names(cells or _USUAL_CELLS),
             params=params,
             hidden=hidden,
             seeds=seeds,

@@ -9,9 +9,22 @@ from pathlib import Path
 from nestcast.commands import options
 from nestcast.console import Messages
 from nestcast.errors import OptionError
-from nestcast.lab.comparison import Comparison, Plan, Progress, Texts
-from nestcast.lab.corpus import read_text
+from nestcast.files import replacing
+from nestcast.lab import figure
+from nestcast.lab.comparison import (
+    RESULTS,
+    Comparison,
+    Plan,
+    Progress,
+    Texts,
+    read_model,
+    score_also,
+    write_json,
+)
+from nestcast.lab.corpus import Text, read_text
+from nestcast.lab.results import HEADER, Results, also_table, markdown, results, rows
 from nestcast.lab.runs import Training
+from nestcast.lab.sampling import sample
 
 _USUAL_PARAMETERS = 1_000_000
 
@@ -97,12 +110,80 @@ def run_comparison(wanted: Options, say: Messages) -> None:
     """Train, score, and write what came out."""
     plan = wanted.plan()
     sources = {name: read_text(path) for name, path in wanted.files.items()}
+    sources |= _also(wanted.also)
     texts = Texts.of(sources, plan)
     comparison = Comparison(wanted.out, wanted.cells, wanted.seeds, plan, texts)
     comparison.claim_folder()
+    drawable = figure.possible()
+    if not drawable:
+        say.say("no figure will be drawn: it needs matplotlib (pip install 'nestcast[plots]').")
+    for name, corpus in texts.corpora.items():
+        say.say(
+            f"{name}: {corpus.characters:,} characters, {corpus.unseen:,} of them "
+            f"{'too rare to learn' if name == 'train' else 'unseen in training'}"
+        )
     with say.bar(comparison.total) as bar:
 
         def report(now: Progress) -> None:
             bar(now.run, now.done)
 
-        comparison.run(report)
+        chosen = comparison.run(report)
+        also = score_also(chosen, texts, lambda text: bar(text, comparison.total))
+    found = results(chosen, texts, comparison.settings(), also)
+    write_json(wanted.out / RESULTS, found)
+    with replacing(wanted.out / "table.md") as aside:
+        aside.write_text(markdown(found), encoding="utf-8")
+    if drawable:
+        picture = figure.learning_curves(found)
+        for ending in ("png", "svg"):
+            figure.save(picture, wanted.out / f"curves.{ending}")
+    _tell(found, wanted.out, say)
+
+
+def _also(pairs: list[str]) -> dict[str, Text]:
+    texts = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path) or name in ("train", "valid", "test", *texts):
+            raise OptionError(
+                f"--also takes a new name and a file, as in song=song.txt, not {pair!r}."
+            )
+        texts[name] = read_text(Path(path))
+    return texts
+
+
+def _tell(found: Results, out: Path, say: Messages) -> None:
+    say.table(
+        "Losses per character, in nats where not said otherwise", HEADER, rows(found), right=True
+    )
+    if found["also"]:
+        say.table("On other texts, nats per character", *also_table(found), right=True)
+    for one in found["differences"]:
+        say.say(one["sentence"])
+    say.say(f"results.json, table.md and the figure curves.png, .svg are in {out}")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which model writes, and how."""
+
+    folder: Path
+    cell: str | None
+    seed: int
+    lines: int
+    prompt: str
+    temperature: float
+
+
+def print_sample(wanted: Sampling, say: Messages) -> None:
+    """Print lines written by a trained model."""
+    if wanted.lines < 1:
+        raise OptionError("--sample must be 1 or more.")
+    model, vocabulary = read_model(wanted.folder, wanted.cell, wanted.seed)
+    unseen = sorted({one for one in wanted.prompt if one not in vocabulary.characters})
+    if unseen:
+        say.say(f"the model never saw {''.join(unseen)!r} of the prompt.")
+    written = sample(
+        model, vocabulary, wanted.prompt, wanted.temperature, wanted.lines, seed=wanted.seed
+    )
+    print("\n".join(written))

@@ -13,10 +13,10 @@ from nestcast.errors import DataError, ModelError, OptionError
 from nestcast.files import check_place, replacing
 from nestcast.lab.cells import Cell
 from nestcast.lab.corpus import Corpus, Text, Vocabulary
-from nestcast.lab.model import Shape, matched_shape
-from nestcast.lab.runs import Run, Training
+from nestcast.lab.model import CharacterModel, Shape, matched_shape
+from nestcast.lab.runs import Run, Training, evaluate, load_best, mean_loss
 
-_SETTINGS = "settings.json"
+_SETTINGS, _VOCABULARY, RESULTS = "settings.json", "vocabulary.json", "results.json"
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Comparison:
             OptionError: it cannot be made, or belongs to another comparison.
         """
         check_place(self.folder)
-        now = self._settings()
+        now = self.settings()
         if self.folder.is_dir() and any(self.folder.iterdir()):
             _check_same(self.folder, now)
             return
@@ -169,12 +169,14 @@ class Comparison:
         except OSError as error:
             raise OptionError(f"cannot make {self.folder}: {error.strerror}.") from None
         write_json(self.folder / _SETTINGS, now)
-        with replacing(self.folder / "vocabulary.json") as aside:
-            aside.write_text(json.dumps(self.texts.vocabulary.characters), encoding="utf-8")
+        write_json(self.folder / _VOCABULARY, self.texts.vocabulary.characters)
 
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         texts = {name: self.texts.sources[name].fingerprint for name in ("train", "valid", "test")}
-        return json.loads(json.dumps({"plan": asdict(self.plan), "texts": texts}))  # type: ignore[no-any-return]
+        settings: dict[str, Any] = json.loads(
+            json.dumps({"plan": asdict(self.plan), "texts": texts})
+        )
+        return settings
 
     @property
     def total(self) -> int:
@@ -204,7 +206,7 @@ class Comparison:
         }
 
     def _run(self, cell: str, seed: int, rate: float) -> Run:
-        folder = self.folder / "runs" / cell.replace(":", "-") / f"seed-{seed}-rate-{rate:g}"
+        folder = run_folder(self.folder, cell, seed, rate)
         run = Run(self.shapes[cell], seed, rate, self.plan.training, folder)
         run.load()
         return run
@@ -248,6 +250,69 @@ class Comparison:
             run.save()
 
 
+def score_also(
+    chosen: Mapping[str, Chosen], texts: Texts, report: Callable[[str], None]
+) -> dict[str, dict[str, list[float]]]:
+    """Losses of every model on the further texts: by text, cell and seed.
+
+    What was scored before is not scored again.
+    """
+    names = [name for name in texts.corpora if name not in ("train", "valid", "test")]
+    losses: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+    for cell, one in chosen.items():
+        for seed, run in one.runs.items():
+            kept_at = run.folder / "also.json"
+            kept = read_json(kept_at) if kept_at.exists() else {}
+            for name in names:
+                key = texts.sources[name].fingerprint
+                if key not in kept:
+                    report(f"{cell} seed {seed} on {name}")
+                    training = run.training
+                    units = evaluate(
+                        run.best_model(), texts.corpora[name], training.batch, training.bptt
+                    )
+                    kept[key] = mean_loss(units)
+                    write_json(kept_at, kept)
+                losses[name].setdefault(cell, []).append(kept[key])
+    return losses
+
+
+def read_model(
+    folder: Path, cell: str | None = None, seed: int = 0
+) -> tuple[CharacterModel, Vocabulary]:
+    """A trained model of a finished comparison, and the characters it knows.
+
+    Args:
+        folder: of the comparison.
+        cell: which; the best on validation if not given.
+        seed: which.
+
+    Raises:
+        DataError: there is no finished comparison.
+        OptionError: it has no such cell or seed.
+    """
+    if not (folder / RESULTS).exists():
+        raise DataError(
+            f"{folder} holds no finished comparison. Run nestcast compare text with this --out."
+        )
+    cells = read_json(folder / RESULTS)["cells"]
+    name = min(cells, key=lambda one: cells[one]["valid"]["nll"])
+    if cell is not None:
+        name = str(Cell.named(cell))
+    if name not in cells or not 0 <= seed < len(cells[name]["seeds"]):
+        raise OptionError(
+            f"{folder} has no {name} with seed {seed}. It has {', '.join(cells)}, seeds 0 to "
+            f"{len(next(iter(cells.values()))['seeds']) - 1}."
+        )
+    model = load_best(run_folder(folder, name, seed, cells[name]["rate"]))
+    return model, Vocabulary(read_json(folder / _VOCABULARY))
+
+
+def run_folder(folder: Path, cell: str, seed: int, rate: float) -> Path:
+    """Where a run of a comparison is kept."""
+    return folder / "runs" / cell.replace(":", "-") / f"seed-{seed}-rate-{rate:g}"
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON a person can read, whole or not at all."""
     with replacing(path) as aside:
@@ -275,14 +340,24 @@ def _check_same(folder: Path, now: dict[str, Any]) -> None:
     if not (folder / _SETTINGS).exists():
         raise OptionError(f"{folder} holds other things. Choose a new folder for --out.")
     before = read_json(folder / _SETTINGS)
-    for part, names in (("plan", now["plan"]), ("texts", now["texts"])):
-        for name in names:
-            old, new = before.get(part, {}).get(name), now[part][name]
-            if old != new:
-                what = f"another text for --{name}" if part == "texts" else f"{name} {old}"
-                raise OptionError(
-                    f"{folder} holds a comparison with {what}, not {new}. "
-                    "Choose another --out, or the same settings to go on."
-                )
+    for name, new in now["texts"].items():
+        if before["texts"].get(name) != new:
+            raise OptionError(
+                f"{folder} holds a comparison with another text for --{name}. "
+                "Choose another --out, or give the same text to go on."
+            )
+    old_plan, plan = (_flat(one["plan"]) for one in (before, now))
+    for name, new in plan.items():
+        if old_plan.get(name) != new:
+            raise OptionError(
+                f"{folder} holds a comparison with {name} {_shown(old_plan.get(name))}, not "
+                f"{_shown(new)}. Choose another --out, or the same settings to go on."
+            )
 
 
+def _flat(plan: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: one for name, one in plan.items() if name != "training"}, **plan["training"]}
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -154,9 +154,7 @@ class Corpus:
         unit: characters in a piece of running text.
     """
 
-    def __init__(
-        self, text: Text, vocabulary: Vocabulary, *, lines: bool, unit: int = 200
-    ) -> None:
+    def __init__(self, text: Text, vocabulary: Vocabulary, *, lines: bool, unit: int = 200) -> None:
         self.lines = lines
         if lines:
             self._sequences = [vocabulary.encode(f"\n{line}\n") for line in text.lines]

@@ -282,6 +282,18 @@ class Run:
         return model.eval()
 
 
+def load_best(folder: Path) -> CharacterModel:
+    """The model of a run after its best epoch.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    tensors, about = read_tensors(folder / "state.safetensors")
+    model = CharacterModel(Shape(**json.loads(about["shape"])))
+    model.load_state_dict(_under(tensors, "best."))
+    return model.eval()
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a file and what it says about them.
 
