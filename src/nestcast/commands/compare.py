@@ -15,7 +15,6 @@ app = typer.Typer(
 )
 
 _USUAL_CELLS = "lstm:1,lstm:2,nested:2,nested:3,gru:1"
-_File = Annotated[Path | None, typer.Option(help="Text to learn from, UTF-8.")]
 
 
 @app.callback()
@@ -31,8 +30,7 @@ def text(
     out: Annotated[
         Path, typer.Option(help="Folder of the comparison; an interrupted one goes on there.")
     ],
-    train: _USUAL_CELLS = "lstm:1,lstm:2,nested:2,nested:3,gru:1"
-_File = None,
+    train: Annotated[Path | None, typer.Option(help="Text to learn from, UTF-8.")] = None,
     valid: Annotated[Path | None, typer.Option(help="Text to choose by.")] = None,
     test: Annotated[Path | None, typer.Option(help="Text to judge by.")] = None,
     cells: Annotated[

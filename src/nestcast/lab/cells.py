@@ -28,12 +28,23 @@ class GRU(nn.GRU):
                 nn.init.xavier_uniform_(weight)
 
 
-_Build = Callable[[int, int, int], nn.Module]
+def _lstm(input_size: int, hidden_size: int, count: int) -> nn.Module:
+    return NestedLSTM(input_size, hidden_size, num_layers=count, depth=1)
 
-_KINDS: dict[str, tuple[int, str, _Build]] = {  # usual number, what it counts, how to build
-    "lstm": (1, "layers", lambda I, H, n: NestedLSTM(I, H, num_layers=n, depth=1)),
-    "gru": (1, "layers", lambda I, H, n: GRU(I, H, num_layers=n)),
-    "nested": (2, "levels", lambda I, H, n: NestedLSTM(I, H, depth=n)),
+
+def _gru(input_size: int, hidden_size: int, count: int) -> nn.Module:
+    return GRU(input_size, hidden_size, num_layers=count)
+
+
+def _nested(input_size: int, hidden_size: int, count: int) -> nn.Module:
+    return NestedLSTM(input_size, hidden_size, depth=count)
+
+
+# By name: the usual number, and how to build one from input size, hidden size and number.
+_KINDS: dict[str, tuple[int, Callable[[int, int, int], nn.Module]]] = {
+    "lstm": (1, _lstm),
+    "gru": (1, _gru),
+    "nested": (2, _nested),
 }
 
 
@@ -62,7 +73,7 @@ class Cell:
         """
         kind, colon, count = text.strip().partition(":")
         if kind not in _KINDS or (colon and not (count.isdecimal() and 1 <= int(count) <= 16)):
-            known = ", ".join(f"{name}:{usual}" for name, (usual, _, _) in _KINDS.items())
+            known = ", ".join(f"{name}:{usual}" for name, (usual, _) in _KINDS.items())
             raise OptionError(
                 f"no cell is called {text.strip()!r}. Known are {known}, with a number of layers "
                 "(lstm, gru) or levels (nested) from 1 to 16."
@@ -74,7 +85,7 @@ class Cell:
 
     def build(self, input_size: int, hidden_size: int) -> nn.Module:
         """A module from (time, text, input_size) and a state to (time, text, hidden_size)."""
-        return _KINDS[self.kind][2](input_size, hidden_size, self.count)
+        return _KINDS[self.kind][1](input_size, hidden_size, self.count)
 
 
 def parameters(module: nn.Module) -> int:

@@ -172,11 +172,11 @@ class Comparison:
         write_json(self.folder / _VOCABULARY, self.texts.vocabulary.characters)
 
     def settings(self) -> dict[str, Any]:
-        texts = {name: self.texts.sources[name].fingerprint for name in ("train", "valid", "test")}
-        settings: dict[str, Any] = json.loads(
-            json.dumps({"plan": asdict(self.plan), "texts": texts})
-        )
-        return settings
+        """What all runs share, as JSON has it."""
+        names = ("train", "valid", "test")
+        texts = {name: self.texts.sources[name].fingerprint for name in names}
+        plan = {**asdict(self.plan), "rates": list(self.plan.rates)}
+        return {"plan": plan, "texts": texts}
 
     @property
     def total(self) -> int:
