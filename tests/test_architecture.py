@@ -48,6 +48,18 @@ FORBIDDEN = {
         "nestcast.console",
         "nestcast.commands",
     ],
+    "lab": [
+        "nestcast.data",
+        "nestcast.model",
+        "nestcast.recipes",
+        "nestcast.forecast",
+        "nestcast.forecaster",
+        "nestcast.training",
+        "nestcast.evaluation",
+        "nestcast.report",
+        "nestcast.console",
+        "nestcast.commands",
+    ],
     "commands": ["nestcast.model", "nestcast.recipes", "nestcast.nn", "nestcast.kernels"],
     ".": ["nestcast.cli"],
 }

@@ -22,7 +22,7 @@ from nestcast.lab.comparison import (
     write_json,
 )
 from nestcast.lab.corpus import Text, read_text
-from nestcast.lab.results import HEADER, Results, also_table, markdown, results, rows
+from nestcast.lab.results import Results, also_table, markdown, results, rows
 from nestcast.lab.runs import Training
 from nestcast.lab.sampling import sample
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nestcast.errors import OptionError
+from nestcast.lab.variants import AdditiveNestedLSTM
 from nestcast.nn import NestedLSTM
 
 State = Any  # what a cell hands from one window to the next: a tensor or a tuple of tensors
@@ -40,11 +41,21 @@ def _nested(input_size: int, hidden_size: int, count: int) -> nn.Module:
     return NestedLSTM(input_size, hidden_size, depth=count)
 
 
+def _additive(input_size: int, hidden_size: int, count: int) -> nn.Module:
+    return AdditiveNestedLSTM(input_size, hidden_size, depth=count)
+
+
+def _identity(input_size: int, hidden_size: int, count: int) -> nn.Module:
+    return NestedLSTM(input_size, hidden_size, depth=count, candidate="identity")
+
+
 # By name: the usual number, and how to build one from input size, hidden size and number.
 _KINDS: dict[str, tuple[int, Callable[[int, int, int], nn.Module]]] = {
     "lstm": (1, _lstm),
     "gru": (1, _gru),
     "nested": (2, _nested),
+    "nested-additive": (2, _additive),  # the input gate of the Keras version
+    "nested-identity": (2, _identity),  # the candidate of the paper
 }
 
 

@@ -18,9 +18,10 @@ from nestcast.lab.runs import Epoch, Run
 Results = dict[str, Any]
 
 HEADER = (
-    "cell", "hidden", "parameters", "in cell", "rate", "epoch", "valid nll", "test nll", "± seeds",
-    "test bits", "test perplexity", "s/epoch", "memory MB",
+    "cell", "hidden", "parameters", "in cell", "rate", "best epoch", "valid nll", "test nll",
+    "± seeds", "test bits", "perplexity", "s/epoch", "memory MB",
 )  # fmt: skip
+_NARROW = ("cell", "parameters", "rate", "valid nll", "test nll", "± seeds", "test bits", "s/epoch")
 
 
 def results(
@@ -131,6 +132,12 @@ def rows(found: Results) -> list[list[str]]:
             "-" if one["memory"] is None else f"{one['memory'] / 2**20:,.0f}",
         ])  # fmt: skip
     return made
+
+
+def narrow(lines: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """The columns of a table that fit on a terminal: header and rows."""
+    kept = [HEADER.index(name) for name in _NARROW]
+    return list(_NARROW), [[line[column] for column in kept] for line in lines]
 
 
 def also_table(found: Results) -> tuple[list[str], list[list[str]]]:
