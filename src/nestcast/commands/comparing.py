@@ -22,7 +22,7 @@ from nestcast.lab.comparison import (
     write_json,
 )
 from nestcast.lab.corpus import Text, read_text
-from nestcast.lab.results import Results, also_table, markdown, results, rows
+from nestcast.lab.results import Results, also_table, markdown, narrow, results, rows
 from nestcast.lab.runs import Training
 from nestcast.lab.sampling import sample
 
@@ -141,7 +141,7 @@ def run_comparison(wanted: Options, say: Messages) -> None:
 
 
 def _also(pairs: list[str]) -> dict[str, Text]:
-    texts = {}
+    texts: dict[str, Text] = {}
     for pair in pairs:
         name, equals, path = pair.partition("=")
         if not (name and equals and path) or name in ("train", "valid", "test", *texts):
@@ -153,9 +153,7 @@ def _also(pairs: list[str]) -> dict[str, Text]:
 
 
 def _tell(found: Results, out: Path, say: Messages) -> None:
-    say.table(
-        "Losses per character, in nats where not said otherwise", HEADER, rows(found), right=True
-    )
+    say.table("Losses per character, nll in nats", *narrow(rows(found)), right=True)
     if found["also"]:
         say.table("On other texts, nats per character", *also_table(found), right=True)
     for one in found["differences"]:

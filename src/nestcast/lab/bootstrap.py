@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ class Difference:
 
 
 def differences(
-    scores: dict[str, Sequence[Units]], confidence: float = 95, draws: int = 2000, seed: int = 0
+    scores: Mapping[str, Sequence[Units]], confidence: float = 95, draws: int = 2000, seed: int = 0
 ) -> list[Difference]:
     """Percentile intervals of the differences of every pair of cells.
 
@@ -97,7 +97,7 @@ def differences(
 def _draw_seeds(each: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Means over seeds drawn with replacement, (draws,), from (draws, seeds)."""
     seeds = each.shape[1]
-    mean = each.mean(axis=1)
+    mean: np.ndarray = each.mean(axis=1)
     if seeds == 1:
         return mean
     which = rng.integers(seeds, size=each.shape)

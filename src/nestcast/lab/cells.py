@@ -64,6 +64,7 @@ class Cell:
     """A kind of cell and how many layers or levels it has.
 
     Example:
+        >>> import torch
         >>> Cell.named("nested:3")
         Cell(kind='nested', count=3)
         >>> str(Cell.named("lstm"))

@@ -127,9 +127,9 @@ class Strip:
 
     def windows(self, length: int) -> Iterator[Strip]:
         """Cut in time, for truncated backpropagation."""
-        parts = (part.split(length) for part in (self.inputs, self.targets, self.units))
-        for inputs, targets, units in zip(*parts, strict=True):
-            yield Strip(inputs, targets, units)
+        for start in range(0, len(self.inputs), length):
+            cut = slice(start, start + length)
+            yield Strip(self.inputs[cut], self.targets[cut], self.units[cut])
 
 
 class Corpus:
