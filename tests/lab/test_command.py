@@ -10,7 +10,7 @@ from nestcast.cli import main
 from tests.lab.texts import lines
 
 SMALL = [
-    "--lines", "--params", "3k", "--embedding", "8", "--epochs", "2", "--trial-epochs", "1",
+    "--lines", "--params", "100k", "--embedding", "8", "--epochs", "2", "--trial-epochs", "1",
     "--seeds", "2", "--cells", "lstm:1,nested:2", "--rates", "0.01,0.03", "--threads", "1",
 ]  # fmt: skip
 
@@ -24,11 +24,8 @@ def folder(tmp_path_factory):
 
 
 def files(folder):
-    return [
-        part
-        for name in ("train", "valid", "test")
-        for part in (f"--{name}", str(folder / f"{name}.txt"))
-    ]
+    names = ("train", "valid", "test")
+    return [part for name in names for part in (f"--{name}", str(folder / f"{name}.txt"))]
 
 
 def command(monkeypatch, *args):

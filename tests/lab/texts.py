@@ -22,7 +22,8 @@ def sources(count: int = 60) -> dict[str, Text]:
 
 def plan(**changes) -> Plan:
     usual = {
-        "parameters": 2500,
+        "parameters": None,
+        "hidden": 12,
         "embedding": 8,
         "lines": True,
         "rates": (0.003, 0.03),
