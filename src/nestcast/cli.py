@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestcast._version import __version__
-from nestcast.commands import compare, options
+from nestcast.commands import compare, explain, options
 from nestcast.errors import NestcastError
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ app = typer.Typer(
 )
 
 app.add_typer(compare.app, name="compare")
+app.command(
+    epilog="Example: nestcast explain poems --line 春眠不觉晓 --cells nested:2,lstm:2 -o inside.png"
+)(explain.explain)
 
 _INTERRUPTED = 130
 

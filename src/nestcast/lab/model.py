@@ -67,7 +67,11 @@ class CharacterModel(nn.Module):
         Returns:
             Logits (time, text, characters) and the state afterwards.
         """
-        embedded = dropout(self.embedding(inputs), self.shape.dropout, self.training)
+        return self.read(self.embedding(inputs), state)
+
+    def read(self, embedded: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """Read embedded characters, shape (time, text, embedding); returns as `forward`."""
+        embedded = dropout(embedded, self.shape.dropout, self.training)
         hidden, state = self.cell(embedded, state)
         projected = self.project(dropout(hidden, self.shape.dropout, self.training))
         if not self.shape.tied:

@@ -21,8 +21,8 @@ from nestcast.errors import ModelError
 from nestcast.files import replacing
 from nestcast.lab.cells import State, detached
 from nestcast.lab.corpus import NO_TARGET, Corpus, Strip
-from nestcast.lab.memory import peak_memory, reset_peak_memory
 from nestcast.lab.model import CharacterModel, Shape
+from nestcast.lab.usage import peak_memory, reset_peak_memory
 
 Units = np.ndarray  # (pieces, 2): the sum of negative log-likelihoods in nats, and characters
 
