@@ -48,7 +48,8 @@ def explain(
     check_place(output)
     others = [] if over is None else read_text(over).lines[:most]
     looks = []
-    for cell in options.names(cells or "") or [None]:
+    wanted: list[str | None] = [*options.names(cells or "")]
+    for cell in wanted or [None]:
         trained, vocabulary = read_model(model, cell, seed)
         looks.append(inside.look(trained, vocabulary, line, others))
     if inside_figure.font_for(line, font) is None:

@@ -56,7 +56,7 @@ def trace(cell: nn.Module, inputs: Tensor) -> tuple[list[Trace], Tensor]:
         (time, units), which is that of the cell.
     """
     traces = []
-    layers = int(cell.num_layers)
+    layers: int = cell.num_layers  # type: ignore[assignment]
     for layer in range(layers):
         name = f"layer {layer + 1}" if layers > 1 else "memory"
         if isinstance(cell, NestedLSTM):
@@ -208,7 +208,7 @@ class Look:
 
     Args:
         cell: its name.
-        characters: read, one a step; the first starts the line.
+        characters: read, one a step; the first, "^", starts the line.
         traces: its levels or layers.
         autocorrelations: of the memory's units, by name of the level.
         influences: see `influence`.
@@ -252,7 +252,7 @@ def look(
     many = [_read(model, vocabulary.encode(f"\n{one}")) for one in others] or [traces]
     return Look(
         model.shape.cell,
-        ["start", *line],
+        ["^", *line],
         traces,
         {
             one.name: autocorrelation([read[k].memory for read in many])

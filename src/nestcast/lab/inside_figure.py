@@ -37,15 +37,17 @@ def picture(looks: Sequence[Look], font: Path | None = None) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    family = font_for("".join(looks[0].characters), font)
+    family = font_for("".join(looks[0].characters) + "·", font)
     with rc_context({"font.family": ["DejaVu Sans", *([family] if family else [])]}):
         heights = [1.55 * len(look.traces) + 2.9 for look in looks]
         whole = Figure(figsize=(12, sum(heights)), layout="constrained")
-        blocks = np.atleast_1d(whole.subfigures(len(looks), 1, height_ratios=heights))
-        for block, look in zip(blocks, looks, strict=True):
+        blocks = whole.subfigures(len(looks), 1, height_ratios=heights, squeeze=False)
+        for block, look in zip(blocks[:, 0], looks, strict=True):
             upper, lower = block.subfigures(2, 1, height_ratios=[1.55 * len(look.traces), 2.9])
-            block.suptitle(look.cell, x=0.01, ha="left", fontsize=13, weight="bold", color=INK)
-            labels = look.characters if family else [str(k) for k in range(len(look.characters))]
+            block.suptitle(look.cell, x=0.01, ha="left", fontsize=14, color=INK)
+            labels = [one if one.isprintable() and one != " " else "·" for one in look.characters]
+            if family is None:
+                labels = [str(number) for number in range(len(labels))]
             _draw_levels(upper, look, labels)
             slow, matrix, fading = lower.subplots(1, 3, width_ratios=(3, 3, 3))
             _draw_autocorrelations(slow, look)
@@ -75,7 +77,7 @@ def _draw_levels(block: object, look: Look, labels: Sequence[str]) -> None:
             if column == 0:
                 axes.set_ylabel(f"{one.name}\n{values.shape[1]} units", fontsize=9)
             if row == len(look.traces) - 1:
-                _label_time(axes, labels)
+                _label_time(axes, labels, width=105)
             bar = block.colorbar(image, ax=axes, fraction=0.05, pad=0.02)  # type: ignore[attr-defined]
             bar.ax.tick_params(labelsize=6)
             bar.outline.set_visible(False)
@@ -93,7 +95,7 @@ def _slowest_first(one: Trace) -> np.ndarray:
 def _draw_autocorrelations(axes: Axes, look: Look) -> None:
     for number, (name, values) in enumerate(look.autocorrelations.items()):
         known, colour = values[np.isfinite(values)], COLOURS[number % len(COLOURS)]
-        axes.hist(known, bins=np.linspace(-1, 1, 41), color=colour, alpha=0.45)
+        axes.hist(known, bins=40, range=(-1, 1), color=colour, alpha=0.45)
         label = f"{name}: {known.mean():.2f} on average"
         axes.axvline(known.mean(), color=colour, lw=2, label=label)
     over = f"{look.lines:,} lines" if look.lines > 1 else "this line"
@@ -102,6 +104,7 @@ def _draw_autocorrelations(axes: Axes, look: Look) -> None:
     axes.set_ylabel("units", fontsize=9)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
     axes.set_xlim(-1, 1)
+    axes.set_xticks([-1, -0.5, 0, 0.5, 1])
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -129,13 +132,14 @@ def _draw_fading(axes: Axes, look: Look) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _label_time(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_xticks(range(len(labels)), labels, fontsize=_size(labels))
+def _label_time(axes: Axes, labels: Sequence[str], width: float = 150) -> None:
+    axes.set_xticks(range(len(labels)), labels, fontsize=_size(labels, width))
     axes.tick_params(length=0)
 
 
-def _size(labels: Sequence[str]) -> float:
-    return max(3.5, min(8.0, 150 / len(labels)))
+def _size(labels: Sequence[str], width: float = 150) -> float:
+    """Of a font, in points, with which the labels fit into a width in points."""
+    return max(2.0, min(8.0, width / len(labels)))
 
 
 def font_for(text: str, file: Path | None = None) -> str | None:
@@ -153,9 +157,10 @@ def font_for(text: str, file: Path | None = None) -> str | None:
         except (OSError, RuntimeError) as error:
             raise OptionError(f"cannot read the font {file}: {error}.".split("\n")[0]) from None
     wanted = {ord(one) for one in text if one.isprintable()}
-    for entry in sorted(
-        font_manager.fontManager.ttflist, key=lambda one: one.name != "DejaVu Sans"
-    ):
+    fonts = font_manager.fontManager.ttflist
+    for entry in sorted(fonts, key=lambda one: one.name != "DejaVu Sans"):
+        if entry.name.startswith("Last Resort"):  # has a box for everything
+            continue
         if wanted <= _characters_of(entry.fname):
             return str(entry.name)
     return None
