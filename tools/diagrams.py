@@ -45,8 +45,8 @@ def box(axes, x, y, text, color, width=0.95, height=0.6, size=10):
     """A small network: a gate or the candidate."""
     axes.add_patch(
         FancyBboxPatch(
-            (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.1",
-            fc=color, ec="none", zorder=4,
+            (x - width / 2, y - height / 2), width, height, fc=color, ec="none", zorder=4,
+            boxstyle="round,pad=0,rounding_size=0.1",
         )
     )  # fmt: skip
     axes.text(x, y, text, color="white", ha="center", va="center", size=size, zorder=5)
@@ -138,9 +138,10 @@ def nested() -> Figure:
     for x in (4.45, 5.5, 6.3, 7.3):  # they read f c as their hidden state and i g as their input
         arrow(axes, (x, 3.6), (x, 3.78), width=1.0)
     arrow(axes, (5.25, 3.45), (5.25, 3.6), head=False)
-    for x, name, color in ((4.45, "$\\tilde f$", FORGET), (5.5, "$\\tilde i$", INPUT),
-                           (6.3, "$\\tilde g$", CANDIDATE), (7.3, "$\\tilde o$", OUTPUT)):  # fmt: skip
-        box(axes, x, y, name, color, 0.6, 0.48)
+    for x, name, color in zip(
+        (4.45, 5.5, 6.3, 7.3), "figo", (FORGET, INPUT, CANDIDATE, OUTPUT), strict=True
+    ):
+        box(axes, x, y, f"$\\tilde {name}$", color, 0.6, 0.48)
     arrow(axes, (4.45, 4.27), (4.45, top - 0.17), color=FORGET, width=1.3)
     dot(axes, 4.45, top, "×", FORGET, 0.17, 9)
     arrow(axes, (5.5, 4.27), (5.5, 4.75), (5.73, 4.75), color=INPUT, width=1.3)
@@ -160,8 +161,12 @@ def nested() -> Figure:
 def arrangements() -> Figure:
     """One layer, two layers stacked, two levels nested, over three steps."""
     figure, axes = canvas(13.2, 4.3, 0.72)
-    for left, title, kind in ((0.3, "one LSTM", "one"), (4.7, "stacked: two LSTMs, one above the other", "stacked"),
-                              (9.1, "nested: one LSTM inside the other", "nested")):  # fmt: skip
+    titles = {
+        "one": "one LSTM",
+        "stacked": "stacked: two LSTMs, one above the other",
+        "nested": "nested: one LSTM inside the other",
+    }
+    for left, (kind, title) in zip((0.3, 4.7, 9.1), titles.items(), strict=True):
         note(axes, left + 1.85, 4.05, title, size=9.5)
         for step in range(3):
             x = left + 0.55 + 1.3 * step
