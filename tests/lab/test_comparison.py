@@ -106,6 +106,14 @@ def test_finished_runs_are_not_run_again_and_seeds_can_be_added(tmp_path):
     assert more["cells"]["lstm:1"]["seeds"][0] == first["cells"]["lstm:1"]["seeds"][0]
 
 
+def test_more_epochs_go_on_where_fewer_ended(tmp_path):
+    longer = Training(epochs=4, batch=8, bptt=6)
+    run_all(comparison(tmp_path / "grown", seeds=1))
+    grown = run_all(comparison(tmp_path / "grown", seeds=1, training=longer))
+    whole = run_all(comparison(tmp_path / "whole", seeds=1, training=longer))
+    assert without_clock(grown) == without_clock(whole)
+
+
 def test_the_same_seed_gives_the_same_numbers_and_another_others(tmp_path):
     one, two = (run_all(comparison(tmp_path / name)) for name in "ab")
     assert without_clock(one) == without_clock(two)
@@ -180,8 +188,8 @@ def test_another_comparison_in_the_folder_is_refused(tmp_path):
     comparison(tmp_path / "out").claim_folder()
     with pytest.raises(OptionError, match=r"with min_count 2, not 3"):
         comparison(tmp_path / "out", min_count=3).claim_folder()
-    with pytest.raises(OptionError, match=r"with epochs 3, not 4"):
-        comparison(tmp_path / "out", training=Training(epochs=4, batch=8, bptt=6)).claim_folder()
+    with pytest.raises(OptionError, match=r"with epochs 3, not 2"):
+        comparison(tmp_path / "out", training=Training(epochs=2, batch=8, bptt=6)).claim_folder()
     other = comparison(tmp_path / "out")
     other.texts.sources["test"] = Text("x", "other")
     with pytest.raises(OptionError, match="another text for --test"):

@@ -163,6 +163,7 @@ class Comparison:
         now = self.settings()
         if self.folder.is_dir() and any(self.folder.iterdir()):
             _check_same(self.folder, now)
+            write_json(self.folder / _SETTINGS, now)  # there may be more epochs to go
             return
         try:
             self.folder.mkdir(exist_ok=True)
@@ -348,7 +349,8 @@ def _check_same(folder: Path, now: dict[str, Any]) -> None:
             )
     old_plan, plan = (_flat(one["plan"]) for one in (before, now))
     for name, new in plan.items():
-        if old_plan.get(name) != new:
+        grown = name == "epochs" and old_plan[name] <= new  # the same runs, only longer
+        if old_plan.get(name) != new and not grown:
             raise OptionError(
                 f"{folder} holds a comparison with {name} {_shown(old_plan.get(name))}, not "
                 f"{_shown(new)}. Choose another --out, or the same settings to go on."

@@ -53,7 +53,6 @@ def picture(looks: Sequence[Look], font: Path | None = None) -> Figure:
             _draw_autocorrelations(slow, look)
             _draw_influences(matrix, look, labels)
             _draw_fading(fading, look)
-        whole.draw_without_rendering()  # while the fonts are set
     return whole
 
 
@@ -156,7 +155,7 @@ def font_for(text: str, file: Path | None = None) -> str | None:
             return font_manager.FontProperties(fname=file).get_name()
         except (OSError, RuntimeError) as error:
             raise OptionError(f"cannot read the font {file}: {error}.".split("\n")[0]) from None
-    wanted = {ord(one) for one in text if one.isprintable()}
+    wanted = {ord(one) for one in text if not (one.isspace() or one.isascii())}
     fonts = font_manager.fontManager.ttflist
     for entry in sorted(fonts, key=lambda one: one.name != "DejaVu Sans"):
         if entry.name.startswith("Last Resort"):  # has a box for everything
