@@ -195,8 +195,8 @@ class EmpiricalBayes(RateModel):
         >>> model = EmpiricalBayes()
         >>> asked = panel.keys.concat(Keys({"campaign": np.array([1]), "ad": np.array(["new"])}))
         >>> model.fit(panel, asked, horizon=1)
-        >>> model.predict(panel, asked, horizon=1, level=[80]).mean.astype(float).round(4).ravel().tolist()
-        [0.0219, 0.0081, 0.015]
+        >>> [f"{rate:.4f}" for rate in model.predict(panel, asked, 1, [80]).mean[:, 0]]
+        ['0.0219', '0.0081', '0.0150']
 
     Args:
         last_periods: how much of the past counts; None chooses by past log-loss.
