@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,14 +75,31 @@ def forecast(
         str | None, typer.Option(help="global (one network for all series) or seed (classical).")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+        str | None,
+        typer.Option(help="Forecast with this saved model; for clicks: eb (empirical Bayes)."),
     ] = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
+    exposure_plan: Annotated[
+        Path | None, typer.Option(help="Planned impressions: series columns, date, impressions.")
+    ] = None,
+    ranking: Annotated[
+        Path | None, typer.Option(help="Ads ranked by clicks and return: .csv, .parquet.")
+    ] = None,
+    recalibrate: Annotated[
+        str | None, typer.Option(help="Put rates right by past ones: isotonic or platt.")
+    ] = None,
+    negatives_kept: Annotated[
+        float | None, typer.Option(help="Share of impressions without a click that a log kept.")
+    ] = None,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -94,6 +112,7 @@ def forecast(
     quiet: options.Quiet = False,
 ) -> None:
     """Read raw rows, train, and forecast the next periods of every series."""
+    from nestcast.commands.click_forecast import ClickOptions, check_sales_options, forecast_clicks
     from nestcast.commands.reading import Reading, beside
     from nestcast.data.pairs import find_pairs
     from nestcast.data.tables import check_table_name
@@ -111,15 +130,21 @@ def forecast(
         check_place(output)
     if save_model is not None:
         check_place(save_model)
+    of_clicks = ClickOptions(model, exposure_plan, ranking, recalibrate, negatives_kept)
+    of_clicks.check()
     say = _messages(quiet)
     options.use_threads(threads)
-    forecaster = None if model is None else _load(model)
+    forecaster = None if model is None or exposure else _load(Path(model))
     reading = Reading(
         rejected=beside(output, rejected),
         time=time,
         series=series,
         target=target,
         price=price,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -140,6 +165,14 @@ def forecast(
                 "use --horizon 1, or pairs without an ID column."
             )
 
+    if panel.exposure is not None:
+        unused = {"--clip": clip, "--recipe": recipe, "--save-model": save_model}
+        _refuse_for_clicks(unused)
+        forecast_clicks(panel, wanted, horizon or 1, levels, of_clicks, output, encoding, say)
+        if output is not None:
+            say.say(f"forecast written to {output}")
+        return
+    check_sales_options(of_clicks)
     if forecaster is None:
         forecaster = _fit(panel, wanted, horizon or 1, recipe or "global", seed, limits, say)
         if save_model is not None:
@@ -165,12 +198,13 @@ def backtest(
         Path | None, typer.Option(help="Every forecast with its truth: .csv, .csv.gz or .parquet.")
     ] = None,
     models: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Any of nestcast, seed, zero, naive, seasonal-naive, mean-3 (or another number), "
-            "croston, sba, tsb, ets, lightgbm; the others are compared with the first."
+            "croston, sba, tsb, ets, lightgbm; for clicks eb, eb-7, ewma, last-week, pooled, "
+            "lightgbm. The others are compared with the first."
         ),
-    ] = "nestcast,seasonal-naive,mean-3,tsb",
+    ] = None,
     origins: Annotated[int, typer.Option(help="How many of the last origins.")] = 5,
     horizon: Annotated[int, typer.Option(help="Periods to forecast from each.")] = 1,
     step: Annotated[int, typer.Option(help="Periods from one origin to the next.")] = 1,
@@ -178,7 +212,8 @@ def backtest(
         str | None,
         typer.Option(
             help="Series to forecast: grid (every shop x every item that sell in the periods "
-            "forecast) or known (all that have begun). Else grid for counts by shop and item."
+            "forecast), known (all that have begun) or, for clicks, shown (all that have "
+            "impressions then). Else grid for counts by shop and item, shown for clicks."
         ),
     ] = None,
     pairs: Annotated[
@@ -201,6 +236,10 @@ def backtest(
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -239,6 +278,10 @@ def backtest(
         series=series,
         target=target,
         price=price,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -337,7 +380,13 @@ def _submission_column(panel: Panel) -> str:
     return panel.target_name
 
 
-def _check_model_options(model: Path | None, **fitted_with: object) -> None:
+def _refuse_for_clicks(given: Mapping[str, object]) -> None:
+    for option, value in given.items():
+        if value is not None:
+            raise OptionError(f"{option} is for sales: leave it out where clicks are forecast.")
+
+
+def _check_model_options(model: str | None, **fitted_with: object) -> None:
     """A saved model has its own recipe and clip; to accept others would silently ignore them."""
     if model is not None:
         for name, value in fitted_with.items():

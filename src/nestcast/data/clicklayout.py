@@ -102,6 +102,34 @@ def choose_click_layout(
     return layout
 
 
+def date_column(table: Table) -> str:
+    """The column with dates, by its name.
+
+    Raises:
+        DataError: there is none.
+    """
+    return _by_name(table, _DATES, "dates")
+
+
+def impressions_column(table: Table) -> str:
+    """The column with impressions, by its name.
+
+    Raises:
+        DataError: there is none.
+    """
+    return _by_name(table, _IMPRESSIONS, "impressions")
+
+
+def _by_name(table: Table, names: Sequence[str], what: str) -> str:
+    name = _first(table, names)
+    if name is None:
+        raise DataError(
+            f"{table.name} has no column that looks like {what}; it has {listed(table.names)}. "
+            f"Call it {names[0]}."
+        )
+    return name
+
+
 def _first(table: Table, names: Sequence[str]) -> str | None:
     """The first of these columns that a table has, by the name it has there."""
     for name in names:

@@ -144,8 +144,6 @@ def choose_layout(
     """
     if isinstance(series, str):
         series = [series]
-    if freq == "1h":
-        raise OptionError("--freq 1h is for impressions and clicks: name them with --exposure.")
     named = _recognised(table, {"--time": time, "--series": series, "--target": target})
     layout = Layout(
         time=column_named(table, "--time", time or named.time),

@@ -235,6 +235,24 @@ class Backtest:
             )
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    def outcomes(self, model: str) -> tuple[Values, Values, Values]:
+        """Clicks, impressions and forecast rates of a model over all origins and seeds, flat.
+
+        They are what the functions of `click_metrics` take.
+
+        Raises:
+            OptionError: forecasts were not kept, or are not of clicks.
+        """
+        runs = [run for run in self.runs if run.model == model]
+        parts: list[list[Values]] = []
+        for run in runs:
+            if run.forecast is None or run.actual is None or run.exposure is None:
+                raise OptionError("rates of clicks were not kept: run with keep_forecasts=True.")
+            rate = run.forecast.mean.astype(np.float64)
+            parts.append([one.ravel() for one in (run.actual, run.exposure, rate)])
+        clicks, impressions, rate = (np.concatenate(one) for one in zip(*parts, strict=True))
+        return clicks, impressions, rate
+
     def write(self, path: str | Path) -> None:
         """Write the scores: the tidy table as CSV or Parquet, or JSON with differences and times.
 

@@ -1,0 +1,145 @@
+"""`nestcast forecast` of clicks: rates, clicks at planned impressions, and what ranks first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nestcast.commands.output import write_or_print
+from nestcast.console import Messages
+from nestcast.data import Panel, write_table
+from nestcast.data.keys import Keys
+from nestcast.data.plans import check_covers, read_plan
+from nestcast.data.tables import check_table_name
+from nestcast.errors import ModelError, OptionError
+from nestcast.evaluation.click_models import click_model
+from nestcast.files import check_place
+from nestcast.rateforecast import RateForecast, unsampled_rate
+from nestcast.rates.ranking import ranking
+
+if TYPE_CHECKING:
+    from nestcast.data.pairs import Pairs
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class ClickOptions:
+    """The options of the command that are about clicks, as given."""
+
+    model: str | None
+    exposure_plan: Path | None
+    ranking: Path | None
+    recalibrate: str | None
+    negatives_kept: float | None
+
+    def given(self) -> list[str]:
+        """Those given that sales have no use for."""
+        named = {
+            "--exposure-plan": self.exposure_plan,
+            "--ranking": self.ranking,
+            "--recalibrate": self.recalibrate,
+            "--negatives-kept": self.negatives_kept,
+        }
+        return [name for name, value in named.items() if value is not None]
+
+    def check(self) -> None:
+        """See before long work that all can be done.
+
+        Raises:
+            OptionError: it cannot.
+        """
+        if self.ranking is not None:
+            check_table_name(self.ranking)
+            check_place(self.ranking)
+        if self.negatives_kept is not None:
+            unsampled_rate(0.5, self.negatives_kept)
+
+
+def forecast_clicks(
+    panel: Panel,
+    wanted: Pairs | None,
+    horizon: int,
+    level: Sequence[float],
+    options: ClickOptions,
+    output: Path | None,
+    encoding: str,
+    say: Messages,
+) -> None:
+    """Fit, predict, and write rates, clicks and the ranking."""
+    name = (options.model or "eb") + (f"+{options.recalibrate}" if options.recalibrate else "")
+    model = click_model(name)(0)
+    asked = panel.keys if wanted is None else wanted.keys
+    plan = None
+    if options.exposure_plan is not None:
+        plan = read_plan(options.exposure_plan, panel, encoding=encoding)
+        check_covers(plan, panel.calendar.after(horizon), options.exposure_plan)
+        if wanted is None:
+            asked = asked.concat(plan.keys.take(asked.locate(plan.keys) < 0))
+    model.fit(panel, asked, horizon)
+    forecast = model.predict(panel, asked, horizon, level)
+    if not isinstance(forecast, RateForecast):
+        raise ModelError(f"the model {name} gives no rates of clicks.")
+    if options.negatives_kept is not None:
+        forecast = forecast.unsampled(options.negatives_kept)
+    if plan is not None:
+        planned = plan.at(asked, forecast.calendar)
+        forecast = _planned(forecast, planned, say)
+    if wanted is not None:
+        forecast = replace(forecast, keys=wanted.given)
+    write_or_print(forecast.to_columns(level), output)
+    ranked = ranking(panel, forecast)
+    if options.ranking is not None:
+        write_table(ranked, options.ranking)
+        say.say(f"ranking written to {options.ranking}")
+    _show(ranked, panel.keys, forecast, say)
+
+
+def _planned(forecast: RateForecast, planned: np.ndarray, say: Messages) -> RateForecast:
+    """With the planned impressions where there are such."""
+    without = np.isnan(planned).all(axis=1)
+    if without.any():
+        say.say(f"{without.sum():,} series are not in the plan: their impressions are forecast")
+    exposure = np.where(np.isnan(planned), forecast.exposure, planned)
+    made = forecast.given(exposure)
+    if not without.any() or forecast.exposure_dispersion is None:
+        return made
+    spread = np.where(np.isnan(planned), forecast.exposure_dispersion, 0.0).astype(np.float32)
+    return replace(made, exposure_dispersion=spread)
+
+
+def _show(ranked: dict[str, np.ndarray], keys: Keys, forecast: RateForecast, say: Messages) -> None:
+    first, last = forecast.calendar.starts()[0], forecast.calendar.ends()[-1]
+    columns = ["impressions", "clicks", "ctr", *(["return"] if "return" in ranked else [])]
+    rows = [
+        [" / ".join(str(ranked[name][at]) for name in keys.names)]
+        + [_text(name, ranked[name][at]) for name in columns]
+        for at in range(min(_SHOWN, len(ranked["rank"])))
+    ]
+    header = [" / ".join(keys.names), *columns]
+    say.table(f"most clicks expected, {first} to {last}", header, rows, right=True)
+
+
+def _text(name: str, value: object) -> str:
+    if name == "ctr":
+        return f"{100 * float(value):.3g}%"  # type: ignore[arg-type]
+    if name == "return":
+        return f"{float(value):.2f}" if np.isfinite(float(value)) else ""  # type: ignore[arg-type]
+    if name in ("impressions", "clicks"):
+        return f"{float(value):,.0f}"  # type: ignore[arg-type]
+    return str(value)
+
+
+def check_sales_options(options: ClickOptions) -> None:
+    """Refuse options about clicks where sales are forecast.
+
+    Raises:
+        OptionError: there is one.
+    """
+    given = options.given()
+    if given:
+        raise OptionError(f"{given[0]} is for clicks: name their impressions with --exposure.")
