@@ -131,10 +131,10 @@ def forecast(
     if save_model is not None:
         check_place(save_model)
     of_clicks = ClickOptions(model, exposure_plan, ranking, recalibrate, negatives_kept)
-    of_clicks.check()
+    of_clicks.check(exposure)
     say = _messages(quiet)
     options.use_threads(threads)
-    forecaster = None if model is None or exposure else _load(Path(model))
+    forecaster = None if model is None or of_clicks.names_a_model else _load(Path(model))
     reading = Reading(
         rejected=beside(output, rejected),
         time=time,
@@ -301,15 +301,35 @@ def simulate(
     shops: Annotated[int | None, typer.Option(help="Number of shops.")] = None,
     items: Annotated[int | None, typer.Option(help="Number of items.")] = None,
     months: Annotated[int | None, typer.Option(help="Number of months.")] = None,
+    kind: Annotated[str, typer.Option(help="sales, or ads with their impressions.")] = "sales",
+    campaigns: Annotated[int | None, typer.Option(help="Number of campaigns, of ads.")] = None,
+    ads: Annotated[int | None, typer.Option(help="Number of ads.")] = None,
+    days: Annotated[int | None, typer.Option(help="Number of days, of ads.")] = None,
     seed: options.Seed = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what the folder holds.")
     ] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a simulated store in the raw layout, with the truth of the month after the last."""
-    from nestcast.data.simulate import simulate_sales
+    """Write a simulated store, or campaigns of ads, with the truth of the time after it."""
+    from nestcast.data.simulate import simulate_ads, simulate_sales
 
+    if kind not in ("sales", "ads"):
+        raise OptionError(f"--kind takes sales or ads, not {kind!r}.")
+    of_sales = {"--shops": shops, "--items": items, "--months": months}
+    of_ads = {"--campaigns": campaigns, "--ads": ads, "--days": days}
+    for option, value in (of_sales if kind == "ads" else of_ads).items():
+        if value is not None:
+            raise OptionError(f"{option} does not go with --kind {kind}: leave it out.")
+    if kind == "ads":
+        account = simulate_ads(
+            folder, size, campaigns=campaigns, ads=ads, days=days, seed=seed, overwrite=overwrite
+        )
+        _messages(quiet).say(
+            f"{account.ads:,} ads of {account.campaigns} campaigns over {account.days} days "
+            f"written to {folder}"
+        )
+        return
     made = simulate_sales(
         folder, size, shops=shops, items=items, months=months, seed=seed, overwrite=overwrite
     )

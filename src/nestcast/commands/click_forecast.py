@@ -16,7 +16,8 @@ from nestcast.data.keys import Keys
 from nestcast.data.plans import check_covers, read_plan
 from nestcast.data.tables import check_table_name
 from nestcast.errors import ModelError, OptionError
-from nestcast.evaluation.click_models import click_model
+from nestcast.evaluation.click_models import click_model, is_click_model
+from nestcast.evaluation.models import Model
 from nestcast.files import check_place
 from nestcast.rateforecast import RateForecast, unsampled_rate
 from nestcast.rates.ranking import ranking
@@ -37,6 +38,15 @@ class ClickOptions:
     recalibrate: str | None
     negatives_kept: float | None
 
+    def make(self) -> Model:
+        """The model, having learned nothing.
+
+        Raises:
+            OptionError: there is no such model.
+        """
+        recalibrated = f"+{self.recalibrate}" if self.recalibrate else ""
+        return click_model((self.model or "eb") + recalibrated)(0)
+
     def given(self) -> list[str]:
         """Those given that sales have no use for."""
         named = {
@@ -47,12 +57,19 @@ class ClickOptions:
         }
         return [name for name, value in named.items() if value is not None]
 
-    def check(self) -> None:
+    @property
+    def names_a_model(self) -> bool:
+        """Whether the model is one that is known by name, and not a folder."""
+        return self.model is not None and is_click_model(self.model)
+
+    def check(self, exposure: str | None) -> None:
         """See before long work that all can be done.
 
         Raises:
             OptionError: it cannot.
         """
+        if exposure is not None:
+            self.make()
         if self.ranking is not None:
             check_table_name(self.ranking)
             check_place(self.ranking)
@@ -71,8 +88,7 @@ def forecast_clicks(
     say: Messages,
 ) -> None:
     """Fit, predict, and write rates, clicks and the ranking."""
-    name = (options.model or "eb") + (f"+{options.recalibrate}" if options.recalibrate else "")
-    model = click_model(name)(0)
+    model = options.make()
     asked = panel.keys if wanted is None else wanted.keys
     plan = None
     if options.exposure_plan is not None:
@@ -83,7 +99,7 @@ def forecast_clicks(
     model.fit(panel, asked, horizon)
     forecast = model.predict(panel, asked, horizon, level)
     if not isinstance(forecast, RateForecast):
-        raise ModelError(f"the model {name} gives no rates of clicks.")
+        raise ModelError(f"the model {options.model} gives no rates of clicks.")
     if options.negatives_kept is not None:
         forecast = forecast.unsampled(options.negatives_kept)
     if plan is not None:
@@ -115,23 +131,21 @@ def _planned(forecast: RateForecast, planned: np.ndarray, say: Messages) -> Rate
 def _show(ranked: dict[str, np.ndarray], keys: Keys, forecast: RateForecast, say: Messages) -> None:
     first, last = forecast.calendar.starts()[0], forecast.calendar.ends()[-1]
     columns = ["impressions", "clicks", "ctr", *(["return"] if "return" in ranked else [])]
-    rows = [
+    rows: list[list[object]] = [
         [" / ".join(str(ranked[name][at]) for name in keys.names)]
-        + [_text(name, ranked[name][at]) for name in columns]
+        + [_cell(name, float(ranked[name][at])) for name in columns]
         for at in range(min(_SHOWN, len(ranked["rank"])))
     ]
     header = [" / ".join(keys.names), *columns]
-    say.table(f"most clicks expected, {first} to {last}", header, rows, right=True)
+    say.table(f"most clicks expected, {first} to {last}", header, rows)
 
 
-def _text(name: str, value: object) -> str:
+def _cell(name: str, value: float) -> object:
     if name == "ctr":
-        return f"{100 * float(value):.3g}%"  # type: ignore[arg-type]
+        return f"{100 * value:.3g}%"
     if name == "return":
-        return f"{float(value):.2f}" if np.isfinite(float(value)) else ""  # type: ignore[arg-type]
-    if name in ("impressions", "clicks"):
-        return f"{float(value):,.0f}"  # type: ignore[arg-type]
-    return str(value)
+        return value if np.isfinite(value) else ""
+    return round(value)
 
 
 def check_sales_options(options: ClickOptions) -> None:

@@ -113,7 +113,7 @@ def sales_files(folder: Path) -> list[Path]:
         raise DataError(
             f"no sales in {folder}: looked for sales_train*.csv, .csv.gz or .parquet, and "
             f"sales_monthly. {f'Unpack {packed[0]}, or name' if packed else 'Name'} the file "
-            "itself if it has another name."
+            "itself if it has another name; where clicks are to be forecast, add --exposure."
         )
     by_stem: dict[str, Path] = {}
     for path in sorted(found):

@@ -19,6 +19,20 @@ _PLAIN: dict[str, Callable[[int], Model]] = {
 }
 
 
+def is_click_model(name: str) -> bool:
+    """Whether a model of clicks has this name.
+
+    Example:
+        >>> is_click_model("eb-7"), is_click_model("my-model")
+        (True, False)
+    """
+    try:
+        click_model(name)
+    except OptionError:
+        return False
+    return True
+
+
 def click_model(name: str) -> Callable[[int], Model]:
     """What makes the model of this name, from a seed.
 

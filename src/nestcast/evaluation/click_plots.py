@@ -62,6 +62,8 @@ def figure(result: Backtest) -> Figure:
 
 def _draw_reliability(axes: Axes, result: Backtest, order: list[str]) -> None:
     """Observed over predicted rates in bins of equal impressions."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     ends: list[float] = []
     for number, model in enumerate(order):
         table = reliability_table(*result.outcomes(model))
@@ -79,6 +81,10 @@ def _draw_reliability(axes: Axes, result: Backtest, order: list[str]) -> None:
         axes.plot([low, high], [low, high], color=_QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g}%"))
+            axis.set_minor_locator(NullLocator())
     axes.set_xlabel("predicted rate", fontsize=8)
     axes.set_ylabel("observed rate", fontsize=8)
     axes.set_title("Reliability (log-loss), bins of equal impressions", loc="left", fontsize=9.5)
@@ -92,6 +98,8 @@ def means_text(result: Backtest, model: str) -> str:
 
 def _draw_over_time(axes: Axes, result: Backtest, order: list[str]) -> None:
     """Predicted over observed clicks at each origin."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     dates = np.array([origin.date for origin in result.origins])
     by_origin = result.by_origin("calibration")
     axes.axhline(1, color=_QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
@@ -101,7 +109,9 @@ def _draw_over_time(axes: Axes, result: Backtest, order: list[str]) -> None:
             color=_COLOURS[number % len(_COLOURS)],
         )  # fmt: skip
     axes.set_title("Clicks, predicted over observed, at each origin", loc="left", fontsize=9.5)
-    axes.tick_params(axis="x", rotation=30)
+    locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _draw_coverage(axes: Axes, result: Backtest, order: list[str]) -> None:
