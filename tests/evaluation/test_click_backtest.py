@@ -102,7 +102,7 @@ def test_no_model_sees_the_future(name):
     target[:, length:] = rng.permuted(target[:, length:], axis=0)
     exposure[:, length:] = np.maximum(exposure[:, length:] * 3, target[:, length:]) + 1
     changed = replace(panel, target=target, exposure=exposure)
-    keys = [o.asked for o in rolling_origins(panel, 1, 3)][0]
+    keys = next(o.asked for o in rolling_origins(panel, 1, 3))
     again = backtest(
         changed, [name], origins=1, horizon=3, level=[80], keep_forecasts=True, ask=keys
     )

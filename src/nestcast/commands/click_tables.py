@@ -54,13 +54,15 @@ def show_clicks(result: Backtest, say: Messages) -> None:
     seconds = {model: f"{sum(spent):.1f}" for model, spent in result.seconds().items()}
     columns = {
         "clicks, predicted / observed": _means(result, "calibration", 4),
-        "ECE": _means(result, "calibration-error", 6),
+        "calibration error": _means(result, "calibration-error", 6),
+        "seconds": seconds,
     }
+    _table(say, "Calibration", order, columns)
+    columns = {}
     for level in sorted(result.level):
         columns[f"in {level:g}%"] = _means(result, f"coverage-{level:g}", 3)
-        columns[f"in {level:g}%, weighted"] = _means(result, f"coverage-{level:g}-weighted", 3)
-    columns["seconds"] = seconds
-    _table(say, "Calibration, and clicks inside each interval", order, columns)
+        columns[f"by impressions {level:g}%"] = _means(result, f"coverage-{level:g}-weighted", 3)
+    _table(say, "Clicks inside each interval", order, columns)
     usual = [one for one in (ALL, *NEWNESS, *VOLUMES) if one in result.segments]
     own = [one for one in result.segments if one not in usual]
     for segments in (usual, own):

@@ -15,7 +15,7 @@ from nestcast.model.population import with_series
 from nestcast.rateforecast import RateForecast, rate_forecast
 from nestcast.rates.dispersion import Dispersion, Past, fit_dispersion
 from nestcast.rates.exposure import cycle_of, forecast_exposure
-from nestcast.rates.hierarchy import fit_levels, hierarchy_of, shrink
+from nestcast.rates.hierarchy import Hierarchy, fit_levels, hierarchy_of, shrink
 from nestcast.rates.shrinkage import PriorMethod, pooled_rate
 from nestcast.training import Report, silent
 
@@ -98,10 +98,11 @@ class RateModel:
         shown = exposure_of(panel)
         if not shown.sum() > 0:
             raise DataError("there is not one impression to learn from: give more rows.")
+        hierarchy = hierarchy_of(panel.keys)
         found = []
         for window in self._windows:
-            levels = self._fit_levels(panel, window)
-            past = self._past(panel, window, levels, horizon)
+            levels = self._fit_levels(panel, hierarchy, window)
+            past = self._past(panel, hierarchy, window, levels, horizon)
             found.append((past.log_loss(), window, levels, past))
         _, self.window, self.levels, past = min(found, key=lambda one: one[0])
         self.dispersion = fit_dispersion(past)
@@ -121,7 +122,7 @@ class RateModel:
         exposure, spread = forecast_exposure(panel, here, horizon)
         known, rows = with_series(panel, asked)
         mean, share = self._rates(
-            known, self.window, self.levels, len(panel.calendar), exposure_of(known)
+            hierarchy_of(known.keys), self.window, self.levels, *_counts(known)
         )
         mean, share = mean[rows, None], share[rows, None]
         step = np.arange(1.0, horizon + 1)
@@ -137,41 +138,50 @@ class RateModel:
             time_name=panel.time_name,
         )
 
-    def _fit_levels(self, panel: Panel, window: Window) -> tuple[float, ...]:
+    def _fit_levels(self, panel: Panel, hierarchy: Hierarchy, window: Window) -> tuple[float, ...]:
         if self._method is None:
             return ()
-        clicks = window.sums(panel.target.astype(np.float64))
-        return fit_levels(
-            hierarchy_of(panel.keys), clicks, window.sums(exposure_of(panel)), self._method
-        )
+        clicks, shown = _counts(panel)
+        return fit_levels(hierarchy, window.sums(clicks), window.sums(shown), self._method)
 
     def _rates(
-        self, panel: Panel, window: Window, levels: tuple[float, ...], origin: int, shown: Values
+        self,
+        hierarchy: Hierarchy,
+        window: Window,
+        levels: tuple[float, ...],
+        clicks: Values,
+        shown: Values,
     ) -> tuple[Values, Values]:
-        """Mean rate and its own uncertainty at an origin, shape (series,) each."""
-        k = window.sums(panel.target[:, :origin].astype(np.float64))
-        n = window.sums(shown[:, :origin])
+        """Mean rate and its own uncertainty after a past of (series, time), each (series,)."""
+        k, n = window.sums(clicks), window.sums(shown)
         everything = pooled_rate(k, n)
         if self._pooled:
             return np.full(len(k), everything), np.zeros(len(k))
         if self._method is not None:
-            return shrink(hierarchy_of(panel.keys), levels, k, n)
-        mean = (k + everything) / (n + 1)
-        return mean, np.zeros(len(k))
+            return shrink(hierarchy, levels, k, n)
+        return (k + everything) / (n + 1), np.zeros(len(k))
 
-    def _past(self, panel: Panel, window: Window, levels: tuple[float, ...], horizon: int) -> Past:
+    def _past(
+        self,
+        panel: Panel,
+        hierarchy: Hierarchy,
+        window: Window,
+        levels: tuple[float, ...],
+        horizon: int,
+    ) -> Past:
         """Forecasts of the last periods, for every step, as rows."""
-        shown, time = exposure_of(panel), len(panel.calendar)
+        clicks, shown = _counts(panel)
+        time = len(panel.calendar)
         parts: list[list[Values]] = []
         for origin in range(max(time - _ORIGINS - horizon + 1, 1), time):
-            mean, share = self._rates(panel, window, levels, origin, shown)
+            mean, share = self._rates(
+                hierarchy, window, levels, clicks[:, :origin], shown[:, :origin]
+            )
             for step in range(1, min(horizon, time - origin) + 1):
                 at = origin + step - 1
                 on = np.flatnonzero(shown[:, at] > 0)
-                clicks = panel.target[on, at].astype(np.float64)
-                parts.append(
-                    [mean[on], share[on], np.full(len(on), float(step)), clicks, shown[on, at]]
-                )
+                steps = np.full(len(on), float(step))
+                parts.append([mean[on], share[on], steps, clicks[on, at], shown[on, at]])
         if not parts:
             return Past(*(np.zeros(0) for _ in range(5)))
         return Past(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -234,6 +244,11 @@ class LastWeek(RateModel):
 def smoothed() -> RateModel:
     """Exponentially weighted clicks over exponentially weighted impressions."""
     return RateModel([decaying(keep) for keep in _DECAYS], None)
+
+
+def _counts(panel: Panel) -> tuple[Values, Values]:
+    """Clicks and impressions, shape (series, time) each."""
+    return panel.target.astype(np.float64), exposure_of(panel)
 
 
 def exposure_of(panel: Panel) -> Values:

@@ -153,7 +153,9 @@ def fit_concentration(
         return -float(beta_binomial_log_prob(kt, nt, mt * M, (1 - mt) * M).sum())
 
     bounds = (np.log(_LEAST), np.log(_MOST))
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    options = {"xatol": 1e-3}
+    found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
+    return float(np.exp(found.x))
 
 
 def _concentration(correlation: float) -> float:
