@@ -95,9 +95,8 @@ def simulated(models: list[str], seeds: int) -> None:
             at_these = forecast.given(shown)
             new = (panel.keys.locate(asked.keys) < 0)[:, None] & (shown > 0)
             old = (shown > 0) & ~new
-            row = []
-            for part in (old, new):
-                row.append(float(np.average((forecast.mean - rate)[part] ** 2)))
+            squared = (forecast.mean - rate) ** 2
+            row = [float(squared[part].mean()) for part in (old, new)]
             for level in (80, 95):
                 low, high = at_these.interval(level)
                 inside = (rate >= low) & (rate <= high)
