@@ -113,7 +113,7 @@ def test_gradients_stay_finite_where_impressions_are_many():
 LEVELS = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 
 
-@pytest.mark.parametrize("n", [0, 1, 7, 1000, 40_000])
+@pytest.mark.parametrize("n", [0, 1, 7, 1000, 6000])
 @pytest.mark.parametrize(("p", "M"), [(0.002, 100.0), (0.3, 8.0), (0.91, 30.0), (0.001, 1e6)])
 def test_quantiles_equal_scipy(n, p, M):
     found = beta_binomial_quantile(LEVELS, n, p, M)

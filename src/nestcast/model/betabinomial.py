@@ -27,6 +27,8 @@ _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _SERIES_FROM = 10.0
 # From here on a count is so large that it is as good as continuous.
 _CONTINUOUS_FROM = 500.0
+_STEPS = 8  # between looks at which quantiles are still to be found
+_AT_ONCE = 500_000
 
 
 def binomial_log_prob(clicks: Tensor, impressions: Tensor, logit: Tensor) -> Tensor:
@@ -140,7 +142,11 @@ def beta_binomial_quantile(
     given = (probability, impressions, mean, concentration)
     p, n, rate, M = np.broadcast_arrays(*(np.asarray(one, np.float64) for one in given))
     shape = p.shape
-    p, n, rate, M = p.ravel(), n.ravel(), rate.ravel(), M.ravel()
+    p, n, rate, M = (one.ravel() for one in (p, n, rate, M))
+    if len(p) > _AT_ONCE:
+        parts = (slice(at, at + _AT_ONCE) for at in range(0, len(p), _AT_ONCE))
+        found = [beta_binomial_quantile(p[at], n[at], rate[at], M[at]) for at in parts]
+        return np.concatenate(found).reshape(shape)
     # Of the two outcomes the rarer one is counted. Of what is missed, `n - clicks`, it is the
     # smallest count whose cumulative probability is above 1 - p, not just as large.
     often = rate > 0.5
@@ -148,11 +154,11 @@ def beta_binomial_quantile(
     rare = np.where(often, 1 - rate, rate)
     spread = np.sqrt(beta_binomial_variance(n, rare, M))
     few = n * rare + 6 * spread <= _CONTINUOUS_FROM
-    found = np.empty_like(p)
-    found[few] = _counted(level[few], n[few], rare[few], M[few])
-    found[~few] = _continuous(level[~few], n[~few], rare[~few], M[~few])
-    found = np.where(often, n - found, found)
-    return np.clip(found, 0, n).reshape(shape)
+    quantile = np.empty_like(p)
+    quantile[few] = _counted(level[few], n[few], rare[few], M[few])
+    quantile[~few] = _continuous(level[~few], n[~few], rare[~few], M[~few])
+    quantile = np.where(often, n - quantile, quantile)
+    return np.clip(quantile, 0, n).reshape(shape)
 
 
 def _counted(level: Values, n: Values, mean: Values, concentration: Values) -> Values:
@@ -166,15 +172,19 @@ def _counted(level: Values, n: Values, mean: Values, concentration: Values) -> V
         zero = torch.zeros(len(left), dtype=torch.float64)
         start = beta_binomial_log_prob(zero, *(torch.from_numpy(x) for x in (most, a, b)))
     each: Values = np.exp(start.numpy())
-    total, k = each.copy(), 0
+    total, k, steps = each.copy(), 0, np.zeros(len(left), np.int64)
     while len(left):
-        done = (total >= wanted) | (k >= most)
-        count[left[done]] = k
-        keep = ~done
-        left, a, b, most, wanted = left[keep], a[keep], b[keep], most[keep], wanted[keep]
-        each, total = each[keep], total[keep]
-        each = each * ((most - k) / (k + 1) * ((k + a) / (most - k - 1 + b)))
-        total, k = total + each, k + 1
+        for _ in range(_STEPS):
+            # Once the level is reached the sum only grows, so that the count stays.
+            steps += (total < wanted) & (k < most)
+            still, below = np.maximum(most - k, 0), np.maximum(most - k - 1, 0) + b
+            each *= still / (k + 1) * ((k + a) / below)
+            total += each
+            k += 1
+        keep = (total < wanted) & (k < most)
+        count[left[~keep]] = steps[~keep]
+        left, steps = left[keep], steps[keep]
+        a, b, most, wanted, each, total = (x[keep] for x in (a, b, most, wanted, each, total))
     return count
 
 
