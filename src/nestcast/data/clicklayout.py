@@ -50,6 +50,8 @@ def choose_click_layout(
         OptionError: a column is to be two things.
     """
     notes: list[str] = []
+    each_row = exposure == EACH_ROW and table.find(EACH_ROW) is None
+    log = "" if each_row else ", or say --exposure rows if each row is one impression"
 
     def found(option: str, given: str | None, usual: Sequence[str], what: str) -> str:
         """The column given; if there is none of that name, the one usually called so."""
@@ -59,8 +61,7 @@ def choose_click_layout(
         if name is None:
             raise DataError(
                 f"{table.name} has no column that looks like {what}; it has "
-                f"{listed(table.names)}. Name it with {option}"
-                + (", or say --exposure rows if each row is one." if "exp" in option else ".")
+                f"{listed(table.names)}. Name it with {option}{log}."
             )
         if name != given:
             notes.append(f"column {name} holds {what} ({option})")
@@ -74,7 +75,6 @@ def choose_click_layout(
             notes.append(f"column {name} is summed ({option})")
         return name
 
-    each_row = exposure == EACH_ROW and table.find(EACH_ROW) is None
     if each_row:
         notes.append("each row is one impression (--exposure rows)")
         clicks = found("--target", target, (*_CLICKED, *_CLICKS), "clicks")
