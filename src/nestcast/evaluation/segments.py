@@ -50,7 +50,7 @@ def volume(known: Panel, asked: Keys) -> Codes:
     """How much each series sold in the year before the origin: index in `VOLUMES`.
 
     Series that sold something are cut into three classes of equal number by their mean absolute
-    target per period since they began.
+    target (for clicks: impressions) per period since they began.
 
     Args:
         known: the panel at the origin.
@@ -59,8 +59,9 @@ def volume(known: Panel, asked: Keys) -> Codes:
     at = known.keys.locate(asked)
     time = len(known.calendar)
     since = np.maximum(known.start, time - known.calendar.year)
-    used = (np.arange(time) >= since[:, None]) & np.isfinite(known.target)
-    total = np.where(used, np.abs(known.target), 0).sum(axis=1, dtype=np.float64)
+    size = known.target if known.exposure is None else known.exposure
+    used = (np.arange(time) >= since[:, None]) & np.isfinite(size)
+    total = np.where(used, np.abs(size), 0).sum(axis=1, dtype=np.float64)
     mean = np.append(total / np.maximum(used.sum(axis=1), 1), 0.0)[at]  # absent ones take the last
     if not (mean > 0).any():
         return np.zeros(len(asked), np.int64)
