@@ -1,0 +1,23 @@
+"""The likelihoods by name."""
+
+from __future__ import annotations
+
+from nestcast.errors import OptionError
+from nestcast.model.continuous import Normal
+from nestcast.model.counts import NegativeBinomial
+from nestcast.model.likelihood import Likelihood
+
+FAMILIES: dict[str, type[Likelihood]] = {f.name: f for f in (NegativeBinomial, Normal)}
+
+
+def likelihood(name: str) -> Likelihood:
+    """The likelihood of this name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    try:
+        return FAMILIES[name]()
+    except KeyError:
+        known = ", ".join(FAMILIES)
+        raise OptionError(f"unknown likelihood {name!r}: use one of {known}.") from None
