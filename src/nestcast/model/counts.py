@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
-from nestcast.model.likelihood import Floats, Likelihood, Probabilities, Size
+from nestcast.model.likelihood import Doubles, Floats, Likelihood, Size
 
 _SMALLEST = 1e-6
 _BEND = 4.0  # how sharply the mean turns from a straight line to zero
@@ -53,14 +53,162 @@ class NegativeBinomial(Likelihood):
         """Expected count."""
         return positive_mean(raw[..., 0], size)
 
-    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> NDArray[np.float64]:
+    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> Doubles:
         """Probability of `y` or less."""
         number, success = _scipy(*self._mean_and_dispersion(raw, size))
         return np.asarray(stats.nbinom.cdf(y.numpy(), number, success))
 
-    def quantile(self, raw: Tensor, size: Size, probabilities: Probabilities) -> Floats:
+    def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
         """Smallest count whose cumulative probability reaches each level."""
         return negative_binomial_quantile(*self._mean_and_dispersion(raw, size), probabilities)
+
+
+class Poisson(Likelihood):
+    """Counts with mean and variance m.
+
+    Example:
+        >>> two = torch.tensor([2.0])
+        >>> Poisson().quantile(torch.zeros(1, 1), Size(two, two), np.array([0.1, 0.9])).tolist()
+        [[0.0, 4.0]]
+    """
+
+    name = "poisson"
+    parameters = 1
+    counts = True
+
+    def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
+        """Log-probability of counts `y` >= 0."""
+        mean = self.mean(raw, size)
+        return y * mean.log() - mean - torch.lgamma(y + 1)
+
+    def mean(self, raw: Tensor, size: Size) -> Tensor:
+        """Expected count."""
+        return positive_mean(raw[..., 0], size)
+
+    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> Doubles:
+        """Probability of `y` or less."""
+        return np.asarray(stats.poisson.cdf(y.numpy(), self.mean(raw, size).double().numpy()))
+
+    def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
+        """Smallest count whose cumulative probability reaches each level."""
+        mean = self.mean(raw, size).double().numpy()
+        return _count_up(
+            probabilities,
+            np.exp(-mean),
+            lambda k, rows: mean.ravel()[rows] / (k + 1),
+            mean > _LARGE,
+            lambda level, rows: stats.poisson.ppf(level, mean.ravel()[rows, None]),
+        )
+
+
+class ZeroInflated(Likelihood):
+    """A negative binomial, or with some probability 0 whatever it says.
+
+    The mean of the mixture is m, so that of the negative binomial is m over the probability that
+    it counts.
+
+    Source: Cameron and Trivedi, section 4.8.
+
+    Example:
+        >>> two = torch.tensor([2.0])
+        >>> raw, size = torch.tensor([[0.0, 0.0, 4.0]]), Size(two, two)
+        >>> round(ZeroInflated().log_prob(raw, size, torch.zeros(1)).exp().item(), 2)
+        0.76
+    """
+
+    name = "zero-inflated"
+    parameters = 3
+    counts = True
+
+    def _parts(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and dispersion where it counts, and the logit of the probability that it does."""
+        logit = 3 - raw[..., 2]
+        return self.mean(raw, size) / logit.sigmoid(), dispersion(raw[..., 1]), logit
+
+    def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
+        """Log-probability of counts `y` >= 0."""
+        mean, spread, logit = self._parts(raw, size)
+        counted = logsigmoid(logit) + negative_binomial_log_prob(mean, spread, y)
+        return torch.where(y == 0, torch.logaddexp(logsigmoid(-logit), counted), counted)
+
+    def mean(self, raw: Tensor, size: Size) -> Tensor:
+        """Expected count."""
+        return positive_mean(raw[..., 0], size)
+
+    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> Doubles:
+        """Probability of `y` or less."""
+        mean, spread, logit = self._parts(raw, size)
+        counts = logit.double().sigmoid().numpy()
+        return np.asarray(
+            np.where(y.numpy() < 0, 0, 1 - counts * stats.nbinom.sf(y, *_scipy(mean, spread)))
+        )
+
+    def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
+        """Smallest count whose cumulative probability reaches each level."""
+        mean, spread, logit = self._parts(raw, size)
+        counts = logit.double().sigmoid().numpy()[..., None]
+        inside = 1 - (1 - np.asarray(probabilities)) / counts
+        return negative_binomial_quantile(mean, spread, np.maximum(inside, 0))
+
+
+class Hurdle(Likelihood):
+    """Whether there is any, and how many if so: a negative binomial without its 0.
+
+    Raw zeros make it the negative binomial itself.
+
+    Source: Cameron and Trivedi, section 4.5.
+
+    Example:
+        >>> two = torch.tensor([2.0])
+        >>> raw, size = torch.zeros(1, 3), Size(two, two)
+        >>> y = torch.tensor([3.0])
+        >>> both = Hurdle().log_prob(raw, size, y), NegativeBinomial().log_prob(raw, size, y)
+        >>> torch.allclose(*both)
+        True
+    """
+
+    name = "hurdle"
+    parameters = 3
+    counts = True
+
+    def _parts(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The negative binomial, the log-probability of its 0, and the logit of there being any."""
+        mean, spread = positive_mean(raw[..., 0], size), dispersion(raw[..., 1])
+        none = -torch.log1p(mean * spread) / spread
+        return mean, spread, none, _log1mexp(none) - none + raw[..., 2]
+
+    def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
+        """Log-probability of counts `y` >= 0."""
+        mean, spread, none, logit = self._parts(raw, size)
+        positive = negative_binomial_log_prob(mean, spread, y) - _log1mexp(none)
+        return torch.where(y == 0, logsigmoid(-logit), logsigmoid(logit) + positive)
+
+    def mean(self, raw: Tensor, size: Size) -> Tensor:
+        """Expected count."""
+        mean, _, none, logit = self._parts(raw, size)
+        return (mean.log() + logsigmoid(logit) - _log1mexp(none)).exp()
+
+    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> Doubles:
+        """Probability of `y` or less."""
+        mean, spread, none, logit = self._parts(raw, size)
+        beyond = stats.nbinom.sf(y.numpy(), *_scipy(mean, spread))
+        share = (logsigmoid(logit.double()) - _log1mexp(none.double())).exp().numpy()
+        return np.asarray(np.where(y.numpy() < 0, 0, 1 - share * beyond))
+
+    def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
+        """Smallest count whose cumulative probability reaches each level."""
+        mean, spread, none, logit = self._parts(raw, size)
+        any_, zero = logit.double().sigmoid().numpy()[..., None], none.double().exp().numpy()
+        above = 1 - (1 - np.asarray(probabilities)) / any_  # level among the counts above 0
+        inside = zero[..., None] + np.maximum(above, 0) * (1 - zero[..., None])
+        found = negative_binomial_quantile(mean, spread, np.where(above > 0, inside, 0.0))
+        return np.where(above > 0, np.maximum(found, 1), np.float32(0))
+
+
+def _log1mexp(x: Tensor) -> Tensor:
+    """log(1 - exp(x)) for x < 0, exact for small and large x."""
+    x = x.clamp(max=-1e-12)
+    return torch.where(x > -0.693, (-torch.expm1(x)).log(), torch.log1p(-x.exp()))
 
 
 def dispersion(raw: Tensor) -> Tensor:
@@ -80,13 +228,11 @@ def negative_binomial_log_prob(mean: Tensor, dispersion: Tensor, y: Tensor) -> T
     )
 
 
-def negative_binomial_quantile(
-    mean: Tensor, dispersion: Tensor, probabilities: Probabilities
-) -> Floats:
+def negative_binomial_quantile(mean: Tensor, dispersion: Tensor, probabilities: Doubles) -> Floats:
     """Smallest count whose cumulative probability reaches each level, shape (..., n)."""
     number, success = _scipy(mean, dispersion)
 
-    def ratio(k: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def ratio(k: int, rows: NDArray[np.int64]) -> Doubles:
         return (k + number.ravel()[rows]) / (k + 1) * (1 - success.ravel()[rows])
 
     return _count_up(
@@ -100,18 +246,18 @@ def negative_binomial_quantile(
     )
 
 
-def _scipy(mean: Tensor, dispersion: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _scipy(mean: Tensor, dispersion: Tensor) -> tuple[Doubles, Doubles]:
     """The parameters that scipy's nbinom takes."""
     number = 1 / dispersion.double().numpy()
     return number, number / (number + mean.double().numpy())
 
 
 def _count_up(
-    probabilities: Probabilities,
-    none: NDArray[np.float64],
-    ratio: Callable[[int, NDArray[np.int64]], NDArray[np.float64]],
+    probabilities: Doubles,
+    none: Doubles,
+    ratio: Callable[[int, NDArray[np.int64]], Doubles],
     large: NDArray[np.bool_],
-    ppf: Callable[[Probabilities, NDArray[np.int64]], NDArray[np.float64]],
+    ppf: Callable[[Doubles, NDArray[np.int64]], Doubles],
 ) -> Floats:
     """Quantiles of many small counts, by adding up their probabilities from 0.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from nestcast.errors import OptionError
-from nestcast.model.continuous import Normal
-from nestcast.model.counts import NegativeBinomial
+from nestcast.model.continuous import Normal, Quantiles, Tweedie
+from nestcast.model.counts import Hurdle, NegativeBinomial, Poisson, ZeroInflated
 from nestcast.model.likelihood import Likelihood
 
-FAMILIES: dict[str, type[Likelihood]] = {f.name: f for f in (NegativeBinomial, Normal)}
+FAMILIES: dict[str, type[Likelihood]] = {
+    family.name: family
+    for family in (NegativeBinomial, Poisson, ZeroInflated, Hurdle, Normal, Tweedie, Quantiles)
+}
 
 
 def likelihood(name: str) -> Likelihood:

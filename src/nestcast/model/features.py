@@ -40,8 +40,8 @@ class Features:
         ... )
         >>> features = Features(panel, schema_of(panel))
         >>> rows, periods = torch.tensor([0]), torch.tensor([[1], [2], [3]])
-        >>> features.scale(rows, periods).ravel().tolist()  # 1, (1 + 2) / 2, (1 + 2 + 4) / 3
-        [1.0, 1.5, 2.3333332538604736]
+        >>> features.scale(rows, periods).ravel().tolist()  # typical, (1 + 2) / 2, (1 + 2 + 4) / 3
+        [3.0, 1.5, 2.3333332538604736]
         >>> features.past(rows, periods).shape[:2]
         torch.Size([3, 1])
 
@@ -66,9 +66,7 @@ class Features:
         self._total, self._scale = torch.from_numpy(_cumulated(filled)), torch.from_numpy(scale)
         self._calendar = torch.from_numpy(calendar_features(calendar, schema.horizon))
         self._set_groups(panel, filled / scale[:, :-1] if schema.relative else filled, own_start)
-        self._observed = [
-            torch.from_numpy(panel.observed[name]) for name in schema.observed
-        ]
+        self._observed = [torch.from_numpy(panel.observed[name]) for name in schema.observed]
         self._known = [self._known_ahead(panel, name) for name in schema.known]
 
     def _set_groups(
@@ -193,9 +191,9 @@ class Features:
 
     def _growth(self, series: Tensor, origin: Tensor, lag: Tensor, scale: Tensor) -> Tensor:
         """The level at the origin over the level as long ago as the lag, within 1/3 and 3."""
-        return ((self._level(series, origin) + scale) / (
-            self._level(series, origin - lag) + scale
-        )).clamp(1 / 3, 3)
+        return (
+            (self._level(series, origin) + scale) / (self._level(series, origin - lag) + scale)
+        ).clamp(1 / 3, 3)
 
     def _level(self, series: Tensor, period: Tensor) -> Tensor:
         """Mean over the last few periods before each."""

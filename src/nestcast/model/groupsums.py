@@ -75,8 +75,7 @@ class GroupMeans:
                 self._sold[key] = sold_by_value(panel, self._grouping.key(key)[1])
         else:
             self._counted = (
-                (np.arange(len(panel.calendar)) >= panel.start[:, None])
-                & np.isfinite(panel.target)
+                (np.arange(len(panel.calendar)) >= panel.start[:, None]) & np.isfinite(panel.target)
             ).astype(np.float32)
 
     def sums(

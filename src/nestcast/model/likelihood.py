@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Floats = NDArray[np.float32]
-Probabilities = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Likelihood(ABC):
         """Expected value."""
 
     @abstractmethod
-    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> NDArray[np.float64]:
+    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> Doubles:
         """Probability of `y` or less."""
 
     @abstractmethod
-    def quantile(self, raw: Tensor, size: Size, probabilities: Probabilities) -> Floats:
+    def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
         """Smallest value whose cumulative probability reaches each level, shape (..., n)."""
 
     def sample(self, raw: Tensor, size: Size, count: int, generator: np.random.Generator) -> Floats:

@@ -73,11 +73,13 @@ class GlobalNetwork(Recipe):
         named = None
         if is_grid(asked) and len(asked.names) == 2:
             most = max(_MOST_CELLS // max(len(panel.calendar), 1) - len(panel), 0)
-            most = int(getattr(self, 'unsold', 1) * most)
+            most = int(getattr(self, "unsold", 1) * most)
             pairs, share = listed_pairs(panel, most, generator)
-            u = float(getattr(self, 'rate', 1))
+            u = float(getattr(self, "rate", 1))
             if u < 1:
-                k = np.flatnonzero(generator.random(len(pairs)) < u); pairs = pairs.take(k); share*=u
+                k = np.flatnonzero(generator.random(len(pairs)) < u)
+                pairs = pairs.take(k)
+                share *= u
             panel = with_series(panel, pairs)[0]
             weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
             named = torch.from_numpy(cells_like(asked, panel).asked)
@@ -97,8 +99,9 @@ class GlobalNetwork(Recipe):
                 *sizes,
                 outputs=likelihood(family).parameters,
                 vocabularies=tuple(map(len, schema.vocabularies.values())),
-                cell=getattr(self, 'cell', 'nested'), hidden_size=int(getattr(self, 'hidden', 48)),
-                dropout=float(getattr(self, 'drop', .2)),
+                cell=getattr(self, "cell", "nested"),
+                hidden_size=int(getattr(self, "hidden", 48)),
+                dropout=float(getattr(self, "drop", 0.2)),
             ),
             members=1,
         )
@@ -171,7 +174,9 @@ class GlobalNetwork(Recipe):
             value = -(log_prob * used).sum() / total
             if settings.squared:
                 error = (family.mean(raw, size) - target) ** 2
-                value = value + float(getattr(self,'mse',1)) * (error * used).sum() / total / power
+                value = (
+                    value + float(getattr(self, "mse", 1)) * (error * used).sum() / total / power
+                )
             return value
 
         sample = generator.permutation(available)[:4096]
@@ -239,13 +244,15 @@ class GlobalNetwork(Recipe):
         network, config = self._network, self._settings.network
         parts = [
             (f"Embedding({name})", f"({e.embedding_dim})", e)
-            for name, e in zip(
-                self._settings.schema.vocabularies, network.embeddings, strict=True
-            )
+            for name, e in zip(self._settings.schema.vocabularies, network.embeddings, strict=True)
         ]
         rows = [
             *parts,
-            (f"NestedLSTM(depth={config.depth})", f"(steps, {config.hidden_size})", network.encoder),
+            (
+                f"NestedLSTM(depth={config.depth})",
+                f"(steps, {config.hidden_size})",
+                network.encoder,
+            ),
             ("Head", f"(steps, {self._settings.schema.horizon}, {config.outputs})", network.head),
         ]
         return [(n, s, sum(p.numel() for p in m.parameters())) for n, s, m in rows]
