@@ -49,7 +49,7 @@ class Normal(Likelihood):
         mean, deviation = self._mean_and_deviation(raw, size)
         standard = torch.from_numpy(special.ndtri(np.asarray(probabilities)))
         found = mean[..., None].double() + deviation[..., None].double() * standard
-        return found.float().numpy()
+        return np.asarray(found, np.float32)
 
 
 class Tweedie(Likelihood):
@@ -108,7 +108,7 @@ class Tweedie(Likelihood):
             below = _purchases_cdf(middle, rate) < probabilities
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         found = np.where(np.exp(-rate) >= probabilities, 0.0, high)
-        return (found * purchase).astype(np.float32)
+        return np.asarray(found * purchase, np.float32)
 
 
 def _purchases_cdf(amount: Doubles, rate: Doubles) -> Doubles:

@@ -21,6 +21,7 @@ from nestcast.model.population import from_listing
 from nestcast.model.schema import Schema
 
 _PSEUDO_CELLS = 50.0  # of all newcomers, with which those of a group are averaged
+_OLDEST = 12  # age in periods beyond which it does not count: it would tell the date
 _LEVEL = 4  # periods whose mean is the present level of a series
 
 Table = tuple[Tensor, Tensor]  # group of each series (series,), value of each group (groups, time)
@@ -55,7 +56,7 @@ class Features:
         own_start = panel.start.astype(np.int64)
         panel = from_listing(with_name_parts(panel)[0])
         calendar = panel.calendar
-        self.length, self.season = len(calendar), calendar.season
+        self.length, self.season, self.freq = len(calendar), calendar.season, calendar.freq
         self.start = torch.from_numpy(panel.start.astype(np.int64))
         self._own_start = torch.from_numpy(own_start)
         seen = np.isfinite(panel.target) & (np.arange(self.length) >= panel.start[:, None])
@@ -64,8 +65,11 @@ class Features:
         scale = _running_scale(filled, seen, schema.typical, pseudo_count, calendar.year)
         self._target, self._seen = torch.from_numpy(filled), torch.from_numpy(seen)
         self._total, self._scale = torch.from_numpy(_cumulated(filled)), torch.from_numpy(scale)
-        self._calendar = torch.from_numpy(calendar_features(calendar, schema.horizon))
-        self._set_groups(panel, filled / scale[:, :-1] if schema.relative else filled, own_start)
+        self._calendar = torch.from_numpy(
+            calendar_features(calendar, schema.horizon, schema.yearly)
+        )
+        size = scale[:, :-1] if schema.relative else np.float32(1)
+        self._set_groups(panel, np.asarray(filled / size, np.float32), own_start)
         self._observed = [torch.from_numpy(panel.observed[name]) for name in schema.observed]
         self._known = [self._known_ahead(panel, name) for name in schema.known]
 
@@ -102,6 +106,15 @@ class Features:
             values = np.pad(values, ((0, 0), (0, ahead)), constant_values=np.nan)
         return torch.from_numpy(np.asarray(values, np.float32))
 
+    def sizes(self) -> tuple[int, int]:
+        """How many features `past` and `ahead` give."""
+        one = torch.zeros(1, dtype=torch.int64)
+        return self.past(one, one[None]).shape[-1], self.ahead(one, one[None], one).shape[-1]
+
+    def mean_square(self, rows: Tensor) -> float:
+        """Mean square of the targets of some series, never 0."""
+        return max(float((self._target[rows] ** 2).mean()), 1e-12)
+
     def scale(self, rows: Tensor, periods: Tensor) -> Tensor:
         """Typical absolute size of each series before each period.
 
@@ -119,8 +132,8 @@ class Features:
         schema = self.schema
         last, last_seen = self._before(rows, periods - 1, periods)
         scale = self.scale(rows, periods)
-        age = (periods - self.start[rows]).clamp(min=0)
-        own_age = (periods - self._own_start[rows]).clamp(min=0)
+        age = (periods - self.start[rows]).clamp(min=0, max=_OLDEST)
+        own_age = (periods - self._own_start[rows]).clamp(min=0, max=_OLDEST)
         columns = [
             last.asinh(),
             last / scale,
@@ -210,20 +223,29 @@ class Features:
         return torch.where(seen, self._target[rows, at], 0.0), seen
 
 
-def calendar_features(calendar: Calendar, ahead: int = 1) -> NDArray[np.float32]:
+def calendar_features(
+    calendar: Calendar, ahead: int = 1, yearly: bool = True
+) -> NDArray[np.float32]:
     """Season and length of each period and of some after the last, shape (time + ahead, features).
 
     Months: which month, and its days. Weeks and days: the year as two waves; days: the weekday.
+
+    Args:
+        calendar: the periods.
+        ahead: how many after the last.
+        yearly: whether to tell the time of the year.
     """
     starts = calendar.start_of(np.arange(len(calendar) + ahead))
     if calendar.freq == "1mo":
         month = starts.astype("M8[M]").astype(np.int64) % 12
         ends = calendar.start_of(np.arange(1, len(calendar) + ahead + 1))
         days = (ends - starts).astype(np.float32)
-        return np.column_stack([np.eye(12, dtype=np.float32)[month], (days - 30.5)[:, None]])
+        which = np.eye(12, dtype=np.float32)[month][:, : 12 * yearly]
+        return np.column_stack([which, (days - 30.5)[:, None]])
     day_of_year = (starts - starts.astype("M8[Y]")).astype(np.float32)
     angle = day_of_year[:, None] * np.array([1, 2]) * np.float32(2 * math.pi / 365.25)
-    waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype(np.float32)
+    waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)[:, : 4 * yearly]
+    waves = waves.astype(np.float32)
     if calendar.freq == "1w":
         return waves
     weekday = (starts.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0

@@ -162,10 +162,10 @@ def _combined(codes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np
     product = codes * width + others
     size = (int(codes.max(initial=0)) + 1) * width
     if size > 50_000_000:
-        return np.unique(product, return_inverse=True)[1]
+        return np.asarray(np.unique(product, return_inverse=True)[1])
     present = np.zeros(size, bool)
     present[product] = True
-    return (np.cumsum(present) - 1)[product]
+    return np.asarray((np.cumsum(present) - 1)[product])
 
 
 def _candidates(panel: Panel) -> dict[str, str]:

@@ -97,7 +97,7 @@ class GroupMeans:
         is_new = None if new is None else time == new[1][:, None]
         if is_new is not None:
             values = np.where(is_new, values, np.float32(0))
-        total = _sums(values, code, some=values.any(axis=1))
+        total = _sums(values, code, some=np.asarray(values.any(axis=1)))
         if not self._on_grid:
             counted = self._counted if is_new is None else self._counted * is_new
             return GroupSums(code, total, _sums(counted, code))

@@ -1,4 +1,4 @@
-"""The network: a recurrent encoder over the steps, embeddings of what each series is, and a head."""
+"""The network: a recurrent encoder, embeddings of what each series is, and a head."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class ForecastNetwork(nn.Module):
 
     Example:
         >>> network = ForecastNetwork(NetworkConfig(past=5, ahead=4, outputs=2))
-        >>> past, ahead = torch.zeros(7, 3, 5), torch.zeros(7, 3, 6, 4)  # 7 steps, 3 series, 6 ahead
+        >>> past = torch.zeros(7, 3, 5)  # 7 steps of 3 series
+        >>> ahead = torch.zeros(7, 3, 6, 4)  # 6 periods ahead
         >>> network(past, ahead, torch.zeros(3, 0, dtype=torch.long)).shape
         torch.Size([7, 3, 6, 2])
 

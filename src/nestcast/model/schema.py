@@ -13,6 +13,7 @@ from nestcast.model.groups import Group, choose_embedded, choose_means, column, 
 from nestcast.model.nameparts import with_name_parts
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
+_YEARS = 4  # from which on the time of the year is an input
 _FEW = 100  # values of a name's part, to be crossed with another key or embedded
 
 
@@ -30,6 +31,8 @@ class Schema:
         typical: the mean absolute target, the size of a series without a past.
         horizon: periods ahead.
         year: periods in a year.
+        yearly: whether the time of the year is an input: with few years, it would tell the date,
+            and what happened then would be learned by heart.
         observed, known: names of the covariates.
     """
 
@@ -42,6 +45,7 @@ class Schema:
     typical: float
     horizon: int = 1
     year: int = 12
+    yearly: bool = True
     observed: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
 
@@ -84,6 +88,7 @@ def schema_of(panel: Panel, horizon: int = 1) -> Schema:
         typical=_typical(panel),
         horizon=horizon,
         year=panel.calendar.year,
+        yearly=len(panel.calendar) >= _YEARS * panel.calendar.year,
         observed=tuple(panel.observed),
         known=tuple(panel.known),
     )

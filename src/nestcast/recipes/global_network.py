@@ -1,233 +1,276 @@
-"""The default recipe: one network for all series, trained on every period of every series."""
+"""The default recipe: networks for all series, trained on every period of every series."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
+from nestcast.errors import OptionError
+from nestcast.model.calibration import Calibration, spread_over
 from nestcast.model.cells import cells_like, is_grid, listed_pairs
 from nestcast.model.families import likelihood
 from nestcast.model.features import Features
 from nestcast.model.groups import column
 from nestcast.model.likelihood import Size
 from nestcast.model.nameparts import with_name_parts
-from nestcast.model.network import ForecastNetwork, NetworkConfig
+from nestcast.model.network import Cell, ForecastNetwork, NetworkConfig
 from nestcast.model.population import with_series
 from nestcast.model.schema import Schema, schema_of
-from nestcast.recipes.base import Floats, Recipe
+from nestcast.recipes.base import Prediction, Recipe
 from nestcast.recipes.batches import batches_of_similar_length
-from nestcast.training import Report, TrainingOptions, train
+from nestcast.recipes.learning import Budget, Cases, ask, train_network
+from nestcast.training import Progress, Report
 
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 60}  # longest sequence, in periods
+_HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _LARGEST_BATCH = 16_384  # series-steps
-_FEWEST_UPDATES = 300
-_MOST_EPOCHS = 20
-_UNKNOWN_RATE = 0.02  # share of training series whose embedded values are hidden
-_MOST_CELLS = 60_000_000  # of a grid that is trained on
-_STEPS_AHEAD = 6  # periods ahead that one batch trains on
+_MOST_CALIBRATED = 200_000  # series on which they are
+_UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to spend.
+
+    Args:
+        members: networks whose forecasts are averaged.
+        budget: for each.
+    """
+
+    members: int
+    budget: Budget
+
+
+EFFORTS = {
+    "quick": Effort(1, Budget(2_500_000, 300)),
+    "standard": Effort(3, Budget(8_000_000, 1000)),
+    "best": Effort(8, Budget(16_000_000, 1500)),
+}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fitted network needs to know besides its weights; all of it fits into JSON."""
+    """What fitted networks need to know besides their weights; all of it fits into JSON."""
 
     family: str
     context: int
     squared: bool
+    members: int
     schema: Schema
     network: NetworkConfig
-    members: int
+    calibration: Calibration
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The settings that were saved."""
+        network = {**values["network"], "vocabularies": tuple(values["network"]["vocabularies"])}
+        parts = {
+            "schema": Schema.from_json(values["schema"]),
+            "network": NetworkConfig(**network),
+            "calibration": Calibration.from_json(values["calibration"]),
+        }
+        return cls(**{**values, **parts})
 
 
 class GlobalNetwork(Recipe):
-    """One network for all series: many-to-many training, a distribution at every step.
+    """Networks for all series: many-to-many training, a distribution at every step.
 
     Args:
-        training_steps: series-periods seen in training; more takes longer.
-        squared: whether squared errors count in units of the target, the same for every series.
+        effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
+        family: name of the likelihood; by default negative binomial for counts, else normal.
+        cell: the encoder, `nested`, `lstm`, `gru` or `mlp`.
+        squared: whether squared errors count in units of the target, the same for every series;
+            else errors are relative to the size of a series.
+
+    Raises:
+        OptionError: no such effort, likelihood or cell.
     """
 
     name: ClassVar[str] = "global"
 
-    def __init__(self, training_steps: int = 8_000_000, squared: bool = False) -> None:
-        self.training_steps = training_steps
-        self.squared = squared
+    def __init__(
+        self,
+        effort: str = "standard",
+        family: str | None = None,
+        cell: str = "nested",
+        squared: bool = False,
+    ) -> None:
+        for wanted, known, what in (
+            (effort, tuple(EFFORTS), "effort"),
+            (cell, get_args(Cell), "cell"),
+        ):
+            if wanted not in known:
+                raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
+        if family is not None:
+            likelihood(family)
+        self.effort = EFFORTS[effort]
+        self._wanted_family, self._cell, self._squared = family, cell, squared
         self._settings: Settings
-        self._network: ForecastNetwork
+        self._networks: list[ForecastNetwork]
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
         generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
         schema = schema_of(panel, horizon)
-        panel = with_series(panel, asked)[0]
-        weight = np.ones(len(panel), np.float32)
-        named = None
-        if is_grid(asked) and len(asked.names) == 2:
-            most = max(_MOST_CELLS // max(len(panel.calendar), 1) - len(panel), 0)
-            most = int(getattr(self, "unsold", 1) * most)
-            pairs, share = listed_pairs(panel, most, generator)
-            u = float(getattr(self, "rate", 1))
-            if u < 1:
-                k = np.flatnonzero(generator.random(len(pairs)) < u)
-                pairs = pairs.take(k)
-                share *= u
-            panel = with_series(panel, pairs)[0]
-            weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
-            named = torch.from_numpy(cells_like(asked, panel).asked)
+        panel, weight, named = _population(panel, asked, generator)
+        family = self._wanted_family or ("negative-binomial" if panel.is_count else "normal")
         features = Features(panel, schema)
-        family = "negative-binomial" if panel.is_count else "normal"
-        one = torch.zeros(1, dtype=torch.int64)
-        sizes = [
-            features.past(one, one[None]).shape[-1],
-            features.ahead(one, one[None], one).shape[-1],
-        ]
+        past, ahead = features.sizes()
         self._settings = Settings(
             family=family,
             context=_CONTEXT[panel.calendar.freq],
-            squared=self.squared,
+            squared=self._squared,
+            members=self.effort.members,
             schema=schema,
             network=NetworkConfig(
-                *sizes,
+                past=past,
+                ahead=ahead,
                 outputs=likelihood(family).parameters,
                 vocabularies=tuple(map(len, schema.vocabularies.values())),
-                cell=getattr(self, "cell", "nested"),
-                hidden_size=int(getattr(self, "hidden", 48)),
-                dropout=float(getattr(self, "drop", 0.2)),
+                cell=self._cell,  # type: ignore[arg-type]
             ),
-            members=1,
+            calibration=Calibration(),
         )
         self._build()
-        self._train(panel, features, torch.from_numpy(weight), named, generator, report)
+        cases = self._cases(panel, features, weight, named)
+        stages = _Stages(report, self.effort.members + 1)
+        self._calibrate(cases, generator, next(stages))
+        for network in self._networks:
+            self._train(network, cases, self.effort.budget, generator, next(stages))
 
     def _build(self) -> None:
         settings = self._settings
         self._family = likelihood(settings.family)
-        self._network = ForecastNetwork(settings.network)
+        self._networks = [ForecastNetwork(settings.network) for _ in range(settings.members)]
 
-    def _train(
+    def _cases(
         self,
         panel: Panel,
         features: Features,
-        weight: Tensor,
-        named: Tensor | None,
+        weight: Tensor | None = None,
+        named: Tensor | None = None,
+    ) -> Cases:
+        def size(series: Tensor, periods: Tensor) -> Size:
+            level = features.scale(series, periods)[..., None]  # (steps, batch, 1)
+            unit = torch.full_like(level, _UNIT * self._settings.schema.typical)
+            return Size(level, unit if self._settings.squared else level)
+
+        weight = torch.ones(len(panel)) if weight is None else weight
+        return Cases(features, self._codes(panel), size, weight, named, self._settings.context)
+
+    def _train(
+        self,
+        network: ForecastNetwork,
+        cases: Cases,
+        budget: Budget,
         generator: np.random.Generator,
         report: Report,
+        until: int | None = None,
     ) -> None:
-        settings = self._settings
-        horizon = settings.schema.horizon
-        lengths = features.length - features.start.numpy()
-        lengths = np.minimum(lengths, settings.context)
-        available = np.flatnonzero(lengths > 0)
-        steps = int(lengths.sum())
-        ahead_at_once = min(horizon, _STEPS_AHEAD)
-        batch_steps = min(_LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, steps // 50))
-        share = min(1.0, self.training_steps / max(steps, 1))
-        epochs = min(_MOST_EPOCHS, max(1, round(self.training_steps / max(steps, 1))))
-        updates = math.ceil(steps * share / batch_steps)
-        epochs = max(epochs, math.ceil(_FEWEST_UPDATES / max(updates, 1)))
-        codes = self._codes(panel)
-        network, family = self._network, self._family
-        power = float((panel.target[available[:: max(1, len(available) // 50_000)]] ** 2).mean())
+        train_network(
+            network,
+            self._family,
+            cases,
+            budget,
+            generator,
+            report,
+            until=until,
+            squared=self._settings.squared,
+        )
 
-        def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-            """Series and the periods of their steps, a random stretch of each long history."""
-            length = int(lengths[rows].max())
-            start = features.start.numpy()[rows]
-            slack = features.length - start - lengths[rows]
-            first = start + generator.integers(0, slack + 1)
-            periods = first + np.arange(length)[:, None]
-            return torch.from_numpy(rows), torch.from_numpy(periods)
+    def _calibrate(self, cases: Cases, generator: np.random.Generator, report: Report) -> None:
+        """Learn what probabilities are worth from a network that has not seen the last periods."""
+        features, horizon = cases.features, self._settings.schema.horizon
+        held = min(max(horizon, _HELD[features.freq]), features.length // 4)
+        if held == 0:
+            return
+        until = features.length - held
+        network = ForecastNetwork(self._settings.network)
+        budget = replace(self.effort.budget, steps=self.effort.budget.steps // 2)
+        self._train(network, cases, budget, generator, report, until=until)
+        pits, sizes = [], []
+        for origin in range(until, features.length):
+            rows = np.flatnonzero(features.start.numpy() <= origin)
+            if cases.named is not None:
+                rows = rows[cases.named[rows, origin].numpy()]
+            most = min(_MOST_CALIBRATED // held, len(rows))
+            rows = np.sort(generator.choice(rows, most, replace=False))
+            ahead = min(horizon, features.length - origin)
+            for part in np.array_split(rows, len(rows) // _LARGEST_BATCH + 1):
+                pits.append(self._pit(network, cases, part, origin, ahead, generator))
+                sizes.append(features.scale(torch.from_numpy(part), torch.tensor(origin)).numpy())
+        pit, size = np.concatenate(pits), np.concatenate(sizes)
+        calibration = Calibration.of(pit, size.astype(np.float64))
+        self._settings = replace(self._settings, calibration=calibration)
 
-        def batches() -> list[NDArray[np.int64]]:
-            rows = generator.permutation(available)[: math.ceil(len(available) * share)]
-            return batches_of_similar_length(rows, lengths, batch_steps, generator)
-
-        def loss(rows: NDArray[np.int64]) -> Tensor:
-            series, periods = sequences(rows)
-            ahead = np.sort(generator.permutation(horizon - 1)[: ahead_at_once - 1] + 1)
-            wanted = torch.from_numpy(np.append(0, ahead))
-            target, known = features.targets(series, periods, wanted)
-            if named is not None:
-                at = (periods[..., None] + wanted).clamp(max=features.length - 1)
-                known = known & named[series[:, None], at]
-            used = known * weight[series, None]
-            at = periods.clamp(max=features.length)
-            hidden = torch.rand(len(rows), 1) < _UNKNOWN_RATE
-            raw = network(
-                features.past(series, at),
-                features.ahead(series, at, wanted),
-                codes[series].masked_fill(hidden, 0),
-            )
-            size = self._size(features, series, at)
-            # (steps, batch, periods ahead)
-            log_prob = family.log_prob(raw, size, target)
-            total = used.sum().clamp(min=1)
-            value = -(log_prob * used).sum() / total
-            if settings.squared:
-                error = (family.mean(raw, size) - target) ** 2
-                value = (
-                    value + float(getattr(self, "mse", 1)) * (error * used).sum() / total / power
-                )
-            return value
-
-        sample = generator.permutation(available)[:4096]
-        if len(sample):
-            series, periods = sequences(sample)
-            inside = periods < features.length
-            at = periods.clamp(max=features.length)
-            ahead = features.ahead(series, at, torch.arange(horizon))[inside].flatten(0, 1)
-            network.standardise(features.past(series, at)[inside], ahead)
-        network.train()
-        train(network.parameters(), batches, loss, TrainingOptions(epochs=epochs), report)
-        network.eval()
-
-    def _size(self, features: Features, series: Tensor, periods: Tensor) -> Size:
-        """The size of each series at each step, shape (steps, batch, 1)."""
-        level = features.scale(series, periods)[..., None]
-        if not self._settings.squared:
-            return Size(level, level)
-        unit = 3 * self._settings.schema.typical
-        return Size(level, torch.full_like(level, unit))
+    def _pit(
+        self,
+        network: ForecastNetwork,
+        cases: Cases,
+        rows: NDArray[np.int64],
+        origin: int,
+        ahead: int,
+        generator: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Probability of each truth or less, NaN where unknown, shape (rows, horizon)."""
+        raw, size = ask([network], cases, rows, origin, ahead)
+        series, at = torch.from_numpy(rows), torch.full((1, len(rows)), origin)
+        target, known = (
+            part[0] for part in cases.features.targets(series, at, torch.arange(ahead))
+        )
+        size = Size(size.level.expand_as(target), size.unit.expand_as(target))
+        upto = self._family.cdf(raw, size, target)
+        if self._family.counts:
+            upto = spread_over(self._family.cdf(raw, size, target - 1), upto, generator)
+        pit = np.full((len(rows), self._settings.schema.horizon), np.nan)
+        pit[:, :ahead] = np.where(known.numpy(), upto, np.nan)
+        return pit
 
     def predict(
-        self, panel: Panel, asked: Keys, horizon: int, probabilities: Sequence[float]
-    ) -> tuple[Floats, Floats]:
+        self,
+        panel: Panel,
+        asked: Keys,
+        horizon: int,
+        probabilities: Sequence[float],
+        samples: int = 0,
+    ) -> Prediction:
         """See `Recipe.predict`."""
-        settings = self._settings
-        panel, rows = with_series(panel, asked)
+        settings, family = self._settings, self._family
+        panel, at = with_series(panel, asked)
         features = Features(panel, settings.schema)
-        codes = self._codes(panel)
-        mean = np.empty((len(rows), horizon), dtype=np.float32)
-        quantiles = np.empty((len(rows), horizon, len(probabilities)), dtype=np.float32)
-        steps = np.minimum(features.length - features.start.numpy() + 1, settings.context)
-        wanted = torch.arange(horizon)
-        for part in batches_of_similar_length(
-            np.arange(len(rows)), steps[rows], _LARGEST_BATCH // max(1, horizon // 2)
-        ):
-            series, count = torch.from_numpy(rows[part]), torch.from_numpy(steps[rows[part]])
-            ahead = torch.arange(int(count.max()))[:, None]
-            periods = (features.length - count + 1 + ahead).clamp(max=features.length)
-            with torch.no_grad():
-                raw = self._network(
-                    features.past(series, periods),
-                    features.ahead(series, periods, wanted),
-                    codes[series],
-                    last=count - 1,
-                )
-                end = torch.full_like(series, features.length)
-                size = self._size(features, series, end)
-                mean[part] = self._family.mean(raw, size).numpy()
-                quantiles[part] = self._family.quantile(raw, size, np.asarray(probabilities))
-        return mean, quantiles
+        cases = self._cases(panel, features)
+        rows, position = np.unique(at, return_inverse=True)  # pairs may be asked for twice
+        mean = np.empty((len(rows), horizon), np.float32)
+        quantiles = np.empty((len(rows), horizon, len(probabilities)), np.float32)
+        paths = np.empty((len(rows), horizon, samples), np.float32)
+        generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
+        wanted = np.asarray(probabilities, np.float64)
+        steps = np.clip(features.length - features.start.numpy()[rows] + 1, 1, settings.context)
+        largest = _LARGEST_BATCH // max(1, horizon // 2)
+        for part in batches_of_similar_length(np.arange(len(rows)), steps, largest):
+            raw, size = ask(self._networks, cases, rows[part], features.length, horizon)
+            level = size.level[:, 0].double().numpy()
+            size = Size(size.level.expand(-1, horizon), size.unit.expand(-1, horizon))
+            mean[part] = family.mean(raw, size).numpy()
+            levels = settings.calibration.probabilities(wanted, level)[:, None]
+            quantiles[part] = family.quantile(raw, size, np.repeat(levels, horizon, axis=1))
+            if samples:
+                drawn = settings.calibration.uniforms(len(part), horizon, samples, generator)
+                flat = settings.calibration.probabilities(drawn.reshape(len(part), -1), level)
+                paths[part] = family.quantile(raw, size, flat.reshape(drawn.shape))
+        return Prediction(mean[position], quantiles[position], paths[position] if samples else None)
 
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""
@@ -241,40 +284,78 @@ class GlobalNetwork(Recipe):
 
     def layers(self) -> list[tuple[str, str, int]]:
         """See `Recipe.layers`."""
-        network, config = self._network, self._settings.network
-        parts = [
+        settings, network = self._settings, self._networks[0]
+        config = settings.network
+        names = {"nested": f"NestedLSTM(depth={config.depth})", "lstm": "LSTM", "gru": "GRU"}
+        encoder = names.get(config.cell, "no recurrence")
+        parts: list[tuple[str, str, nn.Module]] = [
             (f"Embedding({name})", f"({e.embedding_dim})", e)
-            for name, e in zip(self._settings.schema.vocabularies, network.embeddings, strict=True)
+            for name, e in zip(settings.schema.vocabularies, network.embeddings, strict=True)
         ]
-        rows = [
-            *parts,
-            (
-                f"NestedLSTM(depth={config.depth})",
-                f"(steps, {config.hidden_size})",
-                network.encoder,
-            ),
-            ("Head", f"(steps, {self._settings.schema.horizon}, {config.outputs})", network.head),
+        parts += [
+            (encoder, f"(steps, {config.hidden_size})", network.encoder),
+            ("Head", f"(steps, {settings.schema.horizon}, {config.outputs})", network.head),
         ]
-        return [(n, s, sum(p.numel() for p in m.parameters())) for n, s, m in rows]
+        rows = [(n, s, sum(p.numel() for p in m.parameters())) for n, s, m in parts]
+        one = sum(count for *_, count in rows)
+        more = settings.members - 1
+        return [*rows, (f"{more} more such networks", "", more * one)] if more else rows
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Recipe.state`."""
-        settings = {**asdict(self._settings), "schema": self._settings.schema.to_json()}
-        return settings, dict(self._network.state_dict())
+        return self._settings.to_json(), dict(nn.ModuleList(self._networks).state_dict())
 
     @classmethod
     def restore(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         """See `Recipe.restore`."""
         recipe = cls()
-        shape = {**settings["network"], "vocabularies": tuple(settings["network"]["vocabularies"])}
-        schema = Schema.from_json(settings["schema"])
-        recipe._settings = Settings(
-            **{**settings, "network": NetworkConfig(**shape), "schema": schema}
-        )
+        recipe._settings = Settings.from_json(settings)
         recipe._build()
-        recipe._network.load_state_dict(dict(tensors))
-        recipe._network.eval()
+        networks = nn.ModuleList(recipe._networks)
+        networks.load_state_dict(dict(tensors))
+        networks.eval()
         return recipe
+
+
+class _Stages:
+    """One report for several trainings: their epochs are counted on."""
+
+    def __init__(self, report: Report, stages: int) -> None:
+        self._report, self._stages, self._done = report, stages, 0
+
+    def __next__(self) -> Report:
+        stage, self._done = self._done, self._done + 1
+
+        def report(progress: Progress) -> None:
+            before = stage * progress.epochs
+            self._report(
+                replace(
+                    progress,
+                    epoch=before + progress.epoch,
+                    epochs=self._stages * progress.epochs,
+                )
+            )
+
+        return report
+
+
+def _population(
+    panel: Panel, asked: Keys, generator: np.random.Generator
+) -> tuple[Panel, Tensor, Tensor | None]:
+    """The series to learn from, how many each one stands for, and which of their cells count.
+
+    Who asks for a grid of shops and items gets a model of such grids: in every period all pairs
+    whose shop and item both sold then, most of which never sold. As many of those as there are
+    others are drawn, and weigh the more.
+    """
+    panel = with_series(panel, asked)[0]
+    weight = np.ones(len(panel), np.float32)
+    if not is_grid(asked) or len(asked.names) != 2:
+        return panel, torch.from_numpy(weight), None
+    pairs, share = listed_pairs(panel, len(panel), generator)
+    panel = with_series(panel, pairs)[0]
+    weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
+    return panel, torch.from_numpy(weight), torch.from_numpy(cells_like(asked, panel).asked)
 
 
 def _positions(values: NDArray[Any], vocabulary: Sequence[Any]) -> NDArray[np.int64]:
