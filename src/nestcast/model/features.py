@@ -149,6 +149,9 @@ class Features:
             columns += [last / schema.typical, scale / schema.typical]
         for code, means in (*self._means, *self._newcomers, *self._shares):
             columns.append(means[code[rows], periods].asinh())
+        if not schema.relative:
+            for code, means in self._newcomers:
+                columns.append(means[code[rows], periods] / schema.typical)
         for values in self._observed:
             at = values[rows, (periods - 1).clamp(min=0)]
             given = torch.isfinite(at) & (periods > 0)

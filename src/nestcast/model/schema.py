@@ -13,7 +13,7 @@ from nestcast.model.groups import Group, choose_embedded, choose_means, column, 
 from nestcast.model.nameparts import with_name_parts
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
-_YEARS = 4  # from which on the time of the year is an input
+_YEARS = {"1mo": 2, "1w": 4, "1d": 4}  # from which on the time of the year is an input
 _FEW = 100  # values of a name's part, to be crossed with another key or embedded
 
 
@@ -88,7 +88,7 @@ def schema_of(panel: Panel, horizon: int = 1) -> Schema:
         typical=_typical(panel),
         horizon=horizon,
         year=panel.calendar.year,
-        yearly=len(panel.calendar) >= _YEARS * panel.calendar.year,
+        yearly=len(panel.calendar) >= _YEARS[panel.calendar.freq] * panel.calendar.year,
         observed=tuple(panel.observed),
         known=tuple(panel.known),
     )

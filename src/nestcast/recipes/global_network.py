@@ -205,12 +205,16 @@ class GlobalNetwork(Recipe):
             rows = np.flatnonzero(features.start.numpy() <= origin)
             if cases.named is not None:
                 rows = rows[cases.named[rows, origin].numpy()]
+            if len(rows) == 0:
+                continue
             most = min(_MOST_CALIBRATED // held, len(rows))
             rows = np.sort(generator.choice(rows, most, replace=False))
             ahead = min(horizon, features.length - origin)
             for part in np.array_split(rows, len(rows) // _LARGEST_BATCH + 1):
                 pits.append(self._pit(network, cases, part, origin, ahead, generator))
                 sizes.append(features.scale(torch.from_numpy(part), torch.tensor(origin)).numpy())
+        if not pits:
+            return
         pit, size = np.concatenate(pits), np.concatenate(sizes)
         calibration = Calibration.of(pit, size.astype(np.float64))
         self._settings = replace(self._settings, calibration=calibration)

@@ -137,7 +137,13 @@ def train_network(
         value = -(family.log_prob(raw, size, target) * used).sum() / total
         if squared:
             error = (family.mean(raw, size) - target) ** 2
-            value = value + (error * used).sum() / total / power
+            value = (
+                value
+                + float(__import__("os").environ.get("MSE", "1"))
+                * (error * used).sum()
+                / total
+                / power
+            )
         return value
 
     series, periods = sequences(generator.permutation(available)[:4096])
