@@ -64,6 +64,8 @@ class Features:
         pseudo_count = min(schema.typical, 1.0) if panel.is_count else 0.0
         scale = _running_scale(filled, seen, schema.typical, pseudo_count, calendar.year)
         self._target, self._seen = torch.from_numpy(filled), torch.from_numpy(seen)
+        every = max(1, len(panel) // 50_000)
+        self.power = max(float((self._target[::every] ** 2).mean()), 1e-12)  # mean square
         self._total, self._scale = torch.from_numpy(_cumulated(filled)), torch.from_numpy(scale)
         self._calendar = torch.from_numpy(
             calendar_features(calendar, schema.horizon, schema.yearly)
@@ -110,10 +112,6 @@ class Features:
         """How many features `past` and `ahead` give."""
         one = torch.zeros(1, dtype=torch.int64)
         return self.past(one, one[None]).shape[-1], self.ahead(one, one[None], one).shape[-1]
-
-    def mean_square(self, rows: Tensor) -> float:
-        """Mean square of the targets of some series, never 0."""
-        return max(float((self._target[rows] ** 2).mean()), 1e-12)
 
     def scale(self, rows: Tensor, periods: Tensor) -> Tensor:
         """Typical absolute size of each series before each period.
@@ -173,12 +171,13 @@ class Features:
         scale = self.scale(rows, periods)[..., None]
         lag = self.season * (steps // self.season + 1)
         same, seen = self._before(series, target - lag, origin)
-        earlier, _ = self._before(series, target - lag - self.season, origin)
+        earlier, earlier_seen = self._before(series, target - lag - self.season, origin)
         growth = self._growth(series, origin, lag, scale)
         columns = [
             same / scale,
             seen.float(),
             earlier / scale,
+            earlier_seen.float(),
             same * growth / scale,
             (steps.float() / self.schema.horizon).expand_as(target),
         ]

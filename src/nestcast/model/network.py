@@ -81,7 +81,9 @@ class ForecastNetwork(nn.Module):
         """Learn the centre and spread of each feature from samples, (n, past) and (n, ahead)."""
         for name, sample in (("past", past), ("ahead", ahead)):
             getattr(self, f"{name}_center").copy_(sample.mean(dim=0))
-            spread = sample.std(dim=0, correction=0).clamp(min=0.05)
+            spread = sample.std(dim=0, correction=0)
+            # What did not vary has taught nothing: the day it does, it must not count.
+            spread = torch.where(spread < 1e-3, torch.inf, spread.clamp(min=0.05))
             getattr(self, f"{name}_spread").copy_(spread)
 
     def forward(

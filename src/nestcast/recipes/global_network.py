@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import OptionError
-from nestcast.model.calibration import Calibration, spread_over
+from nestcast.model.calibration import Calibration
 from nestcast.model.cells import cells_like, is_grid, listed_pairs
 from nestcast.model.families import likelihood
 from nestcast.model.features import Features
@@ -26,13 +26,13 @@ from nestcast.model.population import with_series
 from nestcast.model.schema import Schema, schema_of
 from nestcast.recipes.base import Prediction, Recipe
 from nestcast.recipes.batches import batches_of_similar_length
+from nestcast.recipes.holdout import HoldOut, Watch
 from nestcast.recipes.learning import Budget, Cases, ask, train_network
 from nestcast.training import Progress, Report
 
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 60}  # longest sequence, in periods
 _HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _LARGEST_BATCH = 16_384  # series-steps
-_MOST_CALIBRATED = 200_000  # series on which they are
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
 
@@ -146,9 +146,9 @@ class GlobalNetwork(Recipe):
         self._build()
         cases = self._cases(panel, features, weight, named)
         stages = _Stages(report, self.effort.members + 1)
-        self._calibrate(cases, generator, next(stages))
+        budget = self._hold_out(cases, generator, next(stages))
         for network in self._networks:
-            self._train(network, cases, self.effort.budget, generator, next(stages))
+            self._train(network, cases, budget, generator, next(stages))
 
     def _build(self) -> None:
         settings = self._settings
@@ -190,57 +190,25 @@ class GlobalNetwork(Recipe):
             squared=self._settings.squared,
         )
 
-    def _calibrate(self, cases: Cases, generator: np.random.Generator, report: Report) -> None:
-        """Learn what probabilities are worth from a network that has not seen the last periods."""
-        features, horizon = cases.features, self._settings.schema.horizon
-        held = min(max(horizon, _HELD[features.freq]), features.length // 4)
-        if held == 0:
-            return
-        until = features.length - held
-        network = ForecastNetwork(self._settings.network)
-        budget = replace(self.effort.budget, steps=self.effort.budget.steps // 2)
-        self._train(network, cases, budget, generator, report, until=until)
-        pits, sizes = [], []
-        for origin in range(until, features.length):
-            rows = np.flatnonzero(features.start.numpy() <= origin)
-            if cases.named is not None:
-                rows = rows[cases.named[rows, origin].numpy()]
-            if len(rows) == 0:
-                continue
-            most = min(_MOST_CALIBRATED // held, len(rows))
-            rows = np.sort(generator.choice(rows, most, replace=False))
-            ahead = min(horizon, features.length - origin)
-            for part in np.array_split(rows, len(rows) // _LARGEST_BATCH + 1):
-                pits.append(self._pit(network, cases, part, origin, ahead, generator))
-                sizes.append(features.scale(torch.from_numpy(part), torch.tensor(origin)).numpy())
-        if not pits:
-            return
-        pit, size = np.concatenate(pits), np.concatenate(sizes)
-        calibration = Calibration.of(pit, size.astype(np.float64))
-        self._settings = replace(self._settings, calibration=calibration)
+    def _hold_out(self, cases: Cases, generator: np.random.Generator, report: Report) -> Budget:
+        """Learn from a network that has not seen the last periods how long to train the others.
 
-    def _pit(
-        self,
-        network: ForecastNetwork,
-        cases: Cases,
-        rows: NDArray[np.int64],
-        origin: int,
-        ahead: int,
-        generator: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Probability of each truth or less, NaN where unknown, shape (rows, horizon)."""
-        raw, size = ask([network], cases, rows, origin, ahead)
-        series, at = torch.from_numpy(rows), torch.full((1, len(rows)), origin)
-        target, known = (
-            part[0] for part in cases.features.targets(series, at, torch.arange(ahead))
-        )
-        size = Size(size.level.expand_as(target), size.unit.expand_as(target))
-        upto = self._family.cdf(raw, size, target)
-        if self._family.counts:
-            upto = spread_over(self._family.cdf(raw, size, target - 1), upto, generator)
-        pit = np.full((len(rows), self._settings.schema.horizon), np.nan)
-        pit[:, :ahead] = np.where(known.numpy(), upto, np.nan)
-        return pit
+        What their probabilities are worth follows as well.
+        """
+        features, budget = cases.features, self.effort.budget
+        horizon = self._settings.schema.horizon
+        held = min(max(horizon, _HELD[features.freq]), features.length // 4)
+        until = features.length - held
+        held_out = HoldOut(cases, self._family, until, self._settings.squared, generator)
+        if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
+            return budget
+        network = ForecastNetwork(self._settings.network)
+        watch = Watch(network, held_out, report)
+        shorter = replace(budget, steps=budget.steps // 2)
+        self._train(network, cases, shorter, generator, watch, until)
+        watch.restore()
+        self._settings = replace(self._settings, calibration=held_out.calibration(network))
+        return budget.part(watch.share)
 
     def predict(
         self,

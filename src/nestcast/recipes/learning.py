@@ -20,6 +20,7 @@ from nestcast.training import Report, TrainingOptions, train
 _LARGEST_BATCH = 16_384  # series-steps
 _MOST_EPOCHS = 20
 _UNKNOWN_RATE = 0.02  # share of training series whose embedded values are hidden
+_NEARLY_ALL = 0.75  # the last quarter of a training only settles
 _STEPS_AHEAD = 6  # periods ahead that one batch trains on
 
 SizeOf = Callable[[Tensor, Tensor], Size]  # from series (batch,) and periods (steps, batch)
@@ -63,6 +64,12 @@ class Budget:
     steps: int
     updates: int
 
+    def part(self, share: float) -> Budget:
+        """A share of it; all of it if that is nearly all."""
+        if share > _NEARLY_ALL:
+            return self
+        return Budget(math.ceil(self.steps * share), math.ceil(self.updates * share))
+
 
 def train_network(
     network: ForecastNetwork,
@@ -101,7 +108,6 @@ def train_network(
     updates = math.ceil(steps * share / batch_steps)
     epochs = min(_MOST_EPOCHS, max(1, round(budget.steps / steps)))
     epochs = max(epochs, math.ceil(budget.updates / updates))
-    power = features.mean_square(torch.from_numpy(available[:: max(1, len(available) // 50_000)]))
 
     def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Series and the periods of their steps, a random stretch of each long history."""
@@ -137,13 +143,7 @@ def train_network(
         value = -(family.log_prob(raw, size, target) * used).sum() / total
         if squared:
             error = (family.mean(raw, size) - target) ** 2
-            value = (
-                value
-                + float(__import__("os").environ.get("MSE", "1"))
-                * (error * used).sum()
-                / total
-                / power
-            )
+            value = value + (error * used).sum() / total / features.power
         return value
 
     series, periods = sequences(generator.permutation(available)[:4096])
