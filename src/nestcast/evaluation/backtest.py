@@ -16,8 +16,8 @@ from nestcast.evaluation.origins import Ask, Origin, rolling_origins
 from nestcast.evaluation.registry import Contender, contenders
 from nestcast.evaluation.results import Backtest, Run, ScoredOrigin
 from nestcast.evaluation.scoring import Segment, cells_of, score
-from nestcast.evaluation.segments import item_column
 from nestcast.forecast import Forecast, probabilities_of
+from nestcast.model.groups import item_column
 from nestcast.rateforecast import RateForecast
 
 Tell = Callable[[str], None]  # is told of every model that comes next

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
-from nestcast.evaluation.cells import every_combination
+from nestcast.model.cells import every_combination
 
 Values = NDArray[np.float64]
 Ask = Literal["grid", "known", "shown"]

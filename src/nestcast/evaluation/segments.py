@@ -7,36 +7,12 @@ from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
-from nestcast.errors import OptionError
 
 Codes = NDArray[np.int64]
 
 ALL = "all"
 NEWNESS = ("pair known", "pair new", "item new")
 VOLUMES = ("volume none", "volume low", "volume middle", "volume high")
-
-
-def item_column(keys: Keys, wanted: str | None = None) -> str:
-    """The key column that names the item: `item_id`, or the one with the most values.
-
-    Its values are also the clusters of the bootstrap.
-
-    Example:
-        >>> item_column(Keys({"store": np.array([1, 1, 2]), "dept": np.array([1, 2, 3])}))
-        'dept'
-
-    Raises:
-        OptionError: there is no such column.
-    """
-    if wanted is not None:
-        if wanted not in keys.names:
-            raise OptionError(
-                f"no key column {wanted!r} to cluster by: use one of {', '.join(keys.names)}."
-            )
-        return wanted
-    if "item_id" in keys.names:
-        return "item_id"
-    return max(keys.names, key=lambda name: len(np.unique(keys[name])))
 
 
 def newness(known: Panel, asked: Keys, item: str) -> Codes:
