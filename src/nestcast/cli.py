@@ -72,21 +72,43 @@ def forecast(
     ] = None,
     level: options.Level = "80,95",
     clip: options.Clip = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="global (one network for all series) or seed (classical).")
-    ] = None,
+    recipe: options.Recipe = None,
+    effort: options.Effort = None,
+    likelihood: options.Likelihood = None,
+    cell: options.Cell = None,
     model: Annotated[
-        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+        str | None,
+        typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
     ] = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the page to look at too: .html.")
     ] = None,
     seed: options.Seed = 0,
+    exposure_plan: Annotated[
+        Path | None, typer.Option(help="Planned impressions: series columns, date, impressions.")
+    ] = None,
+    ranking: Annotated[
+        Path | None, typer.Option(help="Ads ranked by clicks and return: .csv, .parquet.")
+    ] = None,
+    recalibrate: Annotated[
+        str | None, typer.Option(help="Put rates right by past ones: isotonic or platt.")
+    ] = None,
+    negatives_kept: Annotated[
+        float | None, typer.Option(help="Share of impressions without a click that a log kept.")
+    ] = None,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -99,24 +121,35 @@ def forecast(
     quiet: options.Quiet = False,
 ) -> None:
     """Read raw rows, train, and forecast the next periods of every series."""
-    from nestcast.commands.forecasting import Options, make_forecast
+    from nestcast.commands.click_forecast import (
+        ClickOptions,
+        check_sales_options,
+        forecast_clicks,
+        refuse_for_clicks,
+    )
+    from nestcast.commands.forecasting import Options, forecast_sales, read_asked
     from nestcast.commands.output import write_forecast
     from nestcast.commands.reading import Reading, beside
     from nestcast.commands.report import check_page, write_page
     from nestcast.data.tables import check_table_name
     from nestcast.files import check_place
 
+    of_clicks = ClickOptions(model, exposure_plan, ranking, recalibrate, negatives_kept)
     wanted = Options(
         pairs=pairs,
         horizon=horizon,
         level=level,
         clip=clip,
         recipe=recipe,
-        model=model,
+        effort=effort,
+        likelihood=likelihood,
+        cell=cell,
+        model=None if model is None or of_clicks.names_a_model else Path(model),
         save_model=save_model,
         seed=seed,
     )
     wanted.check()
+    of_clicks.check(exposure)
     if output is not None:
         check_table_name(output)
         check_place(output)
@@ -129,6 +162,14 @@ def forecast(
         series=series,
         target=target,
         price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -138,12 +179,23 @@ def forecast(
         memory_limit=memory_limit,
         threads=threads,
     )
-    made = make_forecast(source, wanted, reading, say)
-    write_forecast(made, wanted.levels, output)
+    panel, asked = read_asked(source, wanted, reading, say)
+    if panel.exposure is not None:
+        unused = {
+            "--clip": clip,
+            "--recipe": recipe,
+            "--report": report,
+        }
+        refuse_for_clicks(unused)
+        forecast_clicks(panel, asked, wanted, of_clicks, output, encoding, say)
+    else:
+        check_sales_options(of_clicks)
+        made = forecast_sales(panel, asked, wanted, say)
+        write_forecast(made, wanted.levels, output)
     if output is not None:
         say.say(f"forecast written to {output}")
     if report is not None:
-        write_page(made, model, None, report, say)
+        write_page(made, wanted.model, None, report, say)
 
 
 @app.command(epilog="Example: nestcast report my-data --model my-model -o report.html")
@@ -171,15 +223,20 @@ def report(
     ] = None,
     level: options.Level = "80,95",
     clip: options.Clip = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="global (one network for all series) or seed (classical).")
-    ] = None,
+    recipe: options.Recipe = None,
+    effort: options.Effort = None,
+    likelihood: options.Likelihood = None,
+    cell: options.Cell = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -202,6 +259,9 @@ def report(
         level=level,
         clip=clip,
         recipe=recipe,
+        effort=effort,
+        likelihood=likelihood,
+        cell=cell,
         model=model,
         save_model=save_model,
         seed=seed,
@@ -212,6 +272,10 @@ def report(
         series=series,
         target=target,
         price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -239,12 +303,13 @@ def backtest(
         Path | None, typer.Option(help="Every forecast with its truth: .csv, .csv.gz or .parquet.")
     ] = None,
     models: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Any of nestcast, seed, zero, naive, seasonal-naive, mean-3 (or another number), "
-            "croston, sba, tsb, ets, lightgbm; the others are compared with the first."
+            "croston, sba, tsb, ets, lightgbm; for clicks eb, eb-7, ewma, last-week, pooled, "
+            "lightgbm. The others are compared with the first."
         ),
-    ] = "nestcast,seasonal-naive,mean-3,tsb",
+    ] = None,
     origins: Annotated[int, typer.Option(help="How many of the last origins.")] = 5,
     horizon: Annotated[int, typer.Option(help="Periods to forecast from each.")] = 1,
     step: Annotated[int, typer.Option(help="Periods from one origin to the next.")] = 1,
@@ -252,7 +317,8 @@ def backtest(
         str | None,
         typer.Option(
             help="Series to forecast: grid (every shop x every item that sell in the periods "
-            "forecast) or known (all that have begun). Else grid for counts by shop and item."
+            "forecast), known (all that have begun) or, for clicks, shown (all that have "
+            "impressions then). Else grid for counts by shop and item, shown for clicks."
         ),
     ] = None,
     pairs: Annotated[
@@ -275,6 +341,14 @@ def backtest(
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -313,6 +387,14 @@ def backtest(
         series=series,
         target=target,
         price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -332,15 +414,36 @@ def simulate(
     shops: Annotated[int | None, typer.Option(help="Number of shops.")] = None,
     items: Annotated[int | None, typer.Option(help="Number of items.")] = None,
     months: Annotated[int | None, typer.Option(help="Number of months.")] = None,
+    kind: Annotated[str, typer.Option(help="sales, or ads with their impressions.")] = "sales",
+    campaigns: Annotated[int | None, typer.Option(help="Number of campaigns, of ads.")] = None,
+    ads: Annotated[int | None, typer.Option(help="Number of ads.")] = None,
+    days: Annotated[int | None, typer.Option(help="Number of days, of ads.")] = None,
     seed: options.Seed = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what the folder holds.")
     ] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a simulated store in the raw layout, with the truth of the month after the last."""
-    from nestcast.data.simulate import simulate_sales
+    """Write a simulated store, or campaigns of ads, with the truth of the time after it."""
+    from nestcast.data.simulate import simulate_ads, simulate_sales
+    from nestcast.errors import OptionError
 
+    if kind not in ("sales", "ads"):
+        raise OptionError(f"--kind takes sales or ads, not {kind!r}.")
+    of_sales = {"--shops": shops, "--items": items, "--months": months}
+    of_ads = {"--campaigns": campaigns, "--ads": ads, "--days": days}
+    for option, value in (of_sales if kind == "ads" else of_ads).items():
+        if value is not None:
+            raise OptionError(f"{option} does not go with --kind {kind}: leave it out.")
+    if kind == "ads":
+        account = simulate_ads(
+            folder, size, campaigns=campaigns, ads=ads, days=days, seed=seed, overwrite=overwrite
+        )
+        _messages(quiet).say(
+            f"{account.ads:,} ads of {account.campaigns} campaigns over {account.days} days "
+            f"written to {folder}"
+        )
+        return
     made = simulate_sales(
         folder, size, shops=shops, items=items, months=months, seed=seed, overwrite=overwrite
     )

@@ -19,11 +19,15 @@ from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, ModelError, NestcastError, OptionError
 from nestcast.files import replacing
-from nestcast.forecast import Forecast, probabilities_of
-from nestcast.recipes import Recipe, recipe_named
+from nestcast.forecast import Floats, Forecast, probabilities_of
+from nestcast.rateforecast import rate_forecast
+from nestcast.rates.exposure import forecast_exposure
+from nestcast.recipes import Recipe, make_recipe, recipe_named
+from nestcast.recipes.rate_network import OF_CLICKS
 from nestcast.training import Report, silent
 
 FORMAT_VERSION = 1
+_RATES = "rates"
 _CONFIG, _WEIGHTS = "model.json", "weights.safetensors"
 
 
@@ -45,6 +49,10 @@ class Forecaster:
     Args:
         horizon: periods ahead to be ready for.
         recipe: `global`, one network for all series, or `seed`, the classical recipe.
+        effort: of the global recipe: `quick`, `standard` or `best`.
+        likelihood: of the global recipe: the family of distributions, such as `hurdle`; by default
+            negative binomial for counts and normal for other targets.
+        cell: of the global recipe: the encoder, `nested`, `lstm`, `gru` or `mlp`.
         seed: the same seed gives the same forecasts on the same machine.
         clip: (low, high) into which the target is clipped before training, and forecasts after.
 
@@ -59,6 +67,9 @@ class Forecaster:
         recipe: str = "global",
         seed: int = 0,
         clip: tuple[float, float] | None = None,
+        effort: str | None = None,
+        likelihood: str | None = None,
+        cell: str | None = None,
     ) -> None:
         if horizon < 1:
             raise OptionError(f"the horizon must be 1 period or more, not {horizon}.")
@@ -69,7 +80,10 @@ class Forecaster:
         self.horizon = horizon
         self.seed = seed
         self.clip = clip
-        self._recipe: Recipe = recipe_named(recipe)()
+        self._options = {"effort": effort, "family": likelihood, "cell": cell}
+        self._recipe: Recipe = make_recipe(
+            _RATES if likelihood in OF_CLICKS else recipe, clip is not None, self._options
+        )
         self._fitted_on: dict[str, Any] | None = None
         self._panel: Panel | None = None
         self._asked: Keys | None = None
@@ -97,6 +111,7 @@ class Forecaster:
         if len(panel) == 0 or len(panel.calendar) == 0:
             raise DataError("there is not one period to learn from: give more rows.")
         asked = panel.keys if pairs is None else pairs
+        self._suit(panel)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._recipe.fit(self._clipped(panel), asked, self.horizon, report)
@@ -115,6 +130,7 @@ class Forecaster:
         *,
         panel: Panel | None = None,
         pairs: Keys | None = None,
+        samples: int = 0,
     ) -> Forecast:
         """Forecast the periods after the last one of a panel.
 
@@ -123,6 +139,8 @@ class Forecaster:
             level: central intervals, in per cent.
             panel: rows to forecast from, if not those of `fit`.
             pairs: the series to forecast, if not those of `fit` or of the panel given here.
+            samples: paths to draw of each series, for sums over periods and what follows from them;
+                the same ones every time.
 
         Raises:
             OptionError: `h` or a level is out of range.
@@ -143,15 +161,29 @@ class Forecaster:
         self._check_fits(panel)
         probabilities = probabilities_of(level)
         asked = panel.keys if pairs is None else pairs
-        mean, quantiles = self._recipe.predict(self._clipped(panel), asked, h, probabilities)
-        if self.clip is not None:
-            mean, quantiles = np.clip(mean, *self.clip), np.clip(quantiles, *self.clip)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            found = self._recipe.predict(self._clipped(panel), asked, h, probabilities, samples)
+        if found.concentration is not None:
+            exposure, spread = forecast_exposure(panel, panel.keys.locate(asked), h)
+            return rate_forecast(
+                asked,
+                panel.calendar.after(h),
+                found.mean,
+                found.concentration,
+                exposure,
+                level,
+                exposure_dispersion=spread,
+                target_name=panel.target_name,
+                time_name=panel.time_name,
+            )
         return Forecast(
             keys=asked,
             calendar=panel.calendar.after(h),
-            mean=mean,
+            mean=self._within(found.mean),
             probabilities=np.array(probabilities),
-            quantiles=quantiles,
+            quantiles=self._within(found.quantiles),
+            samples=None if found.samples is None else self._within(found.samples),
             target_name=panel.target_name,
             time_name=panel.time_name,
         )
@@ -218,7 +250,7 @@ class Forecaster:
                 clip=None if clip is None else (clip[0], clip[1]),
             )
             tensors = safetensors.torch.load_file(folder / _WEIGHTS)
-            restored = type(forecaster._recipe).restore(config["settings"], tensors)
+            restored = recipe_named(config["recipe"]).restore(config["settings"], tensors)
             forecaster._recipe = restored
             forecaster._fitted_on = {**config["fitted_on"]}
         except FileNotFoundError:
@@ -240,9 +272,26 @@ class Forecaster:
             ) from None
         return forecaster
 
+    def _suit(self, panel: Panel) -> None:
+        """Take the recipe for rates where the panel has an exposure."""
+        if panel.exposure is None:
+            if self.recipe == _RATES:
+                raise OptionError("rates need impressions: name their column with --exposure.")
+            return
+        if self.recipe == "seed" or self.clip is not None:
+            what = "the recipe seed" if self.recipe == "seed" else "clip"
+            raise OptionError(f"{what} is for sales: leave it out where clicks are forecast.")
+        if self.recipe != _RATES:
+            self._recipe = make_recipe(_RATES, False, self._options)
+
+    def _within(self, values: Floats) -> Floats:
+        return values if self.clip is None else np.clip(values, *self.clip)
+
     def _clipped(self, panel: Panel) -> Panel:
         """The panel as models see it: counts are never negative, and the target is clipped."""
         low, high = (-math.inf, math.inf) if self.clip is None else self.clip
+        if panel.exposure is not None:
+            return panel
         if panel.is_count:
             low = max(low, 0.0)
         return replace(panel, target=np.clip(panel.target, low, high))
@@ -257,6 +306,11 @@ class Forecaster:
                     f"the model was fitted on {name} {expected}, the data have {value}: "
                     "read them the same way as when it was fitted."
                 )
+        if (self.recipe == _RATES) != (panel.exposure is not None):
+            here, there = "clicks", "sales"
+            if panel.exposure is not None:
+                here, there = there, here
+            raise ModelError(f"the model was fitted on {here}, the data are of {there}.")
         if self._fitted_on["is_count"] and not panel.is_count:
             raise ModelError(
                 "the model was fitted on whole numbers and the data have fractions: fit a new one."

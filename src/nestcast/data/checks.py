@@ -45,7 +45,8 @@ class RawColumn:
     @property
     def number(self) -> str:
         """The value as a number, NULL if it is none."""
-        return f"TRY_CAST({self.sql if self.is_number else self.text} AS DOUBLE)"
+        is_value = self.is_number or self.type == "BOOLEAN"  # clicked or not, as 1 or 0
+        return f"TRY_CAST({self.sql if is_value else self.text} AS DOUBLE)"
 
     @property
     def rounded(self) -> str:
@@ -128,17 +129,38 @@ def not_whole(name: str) -> str:
 
 
 def number_checks(
-    column: RawColumn, value: str, *, may_be_negative: bool = True, is_whole: bool = False
+    column: RawColumn,
+    value: str,
+    *,
+    may_be_negative: bool = True,
+    is_whole: bool = False,
+    may_be_missing: bool = False,
 ) -> Iterator[Check]:
-    """A number must be there, be one, be finite, and for some be whole or not negative."""
-    is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
-    yield Check(f"{column.name} is missing", is_missing)
-    yield Check(f"{column.name} is not a number (as in 1234.5)", f"{value} IS NULL", column.text)
+    """A number must be one and finite, and as a rule be there; some be whole or not negative."""
+    is_number = f"{value} IS NULL"
+    if may_be_missing:
+        is_number += f" AND NOT {column.is_blank}"
+    else:
+        is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
+        yield Check(f"{column.name} is missing", is_missing)
+    yield Check(f"{column.name} is not a number (as in 1234.5)", is_number, column.text)
     yield Check(f"{column.name} is out of range", f"abs({value}) > {_LARGEST:.0f}", column.text)
     if is_whole:
         yield Check(not_whole(column.name), f"{value} <> floor({value})", column.text)
     if not may_be_negative:
         yield Check(f"{column.name} is negative", f"{value} < 0", column.text)
+
+
+def click_checks(clicks: str, impressions: str | None) -> Iterator[Check]:
+    """There cannot be more clicks than impressions; without a column of these, each row is one."""
+    if impressions is None:
+        yield Check(f"{clicks} is not 0 or 1", "y > 1", "CAST(y AS VARCHAR)")
+    else:
+        yield Check(
+            f"{clicks} is over {impressions}",
+            "y > exposure",
+            "printf('%.0f of %.0f', y, exposure)",
+        )
 
 
 def cleaning_checks(preset: Preset, values: Mapping[str, str]) -> Iterator[Check]:
