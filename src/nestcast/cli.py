@@ -489,11 +489,12 @@ def main() -> None:
 
 
 def _called() -> str:
-    command = sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
-    known = {
-        info.name or info.callback.__name__ for info in app.registered_commands if info.callback
-    }
-    return f"nestcast {command}" if command in known else "nestcast"
+    called, known = "nestcast", vars(typer.main.get_command(app))
+    for word in sys.argv[1:]:
+        if word not in known.get("commands", {}):
+            break
+        called, known = f"{called} {word}", vars(known["commands"][word])
+    return called
 
 
 def _fail(message: str, code: int) -> int:

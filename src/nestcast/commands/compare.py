@@ -10,16 +10,15 @@ import typer
 from nestcast.commands import options
 from nestcast.errors import OptionError
 
-app = typer.Typer(
-    help="Compare recurrent cells at equal numbers of parameters.", no_args_is_help=True
-)
+app = typer.Typer(help="Compare recurrent cells at equal numbers of parameters.")
 
 _USUAL_CELLS = "lstm:1,lstm:2,nested:2,nested:3,gru:1"
 
 
-@app.callback()
-def _compare() -> None:
-    pass
+@app.callback(invoke_without_command=True)
+def _compare(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command(
@@ -86,7 +85,7 @@ def text(
     threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Compare cells as character-level language models, or let one write (--sample)."""
+    """Compare cells as models of text, character by character, or let one write (--sample)."""
     from nestcast.commands import comparing
     from nestcast.console import Messages
 

@@ -158,6 +158,8 @@ def _tell(found: Results, out: Path, say: Messages) -> None:
         say.table("On other texts, nats per character", *also_table(found), right=True)
     for one in found["differences"]:
         say.say(one["sentence"])
+    if len(next(iter(found["cells"].values()))["seeds"]) == 1:
+        say.say("with one seed, intervals do not tell what another seed would change.")
     say.say(f"results.json, table.md and the figure curves.png, .svg are in {out}")
 
 
