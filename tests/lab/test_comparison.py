@@ -58,10 +58,15 @@ def test_loss_does_not_depend_on_how_the_text_is_cut():
     vocabulary = Vocabulary.of(text)
     torch.manual_seed(0)
     model = CharacterModel(Shape("gru:1", len(vocabulary), 6, 7, tied=True))
-    corpus = Corpus(Text("t", text), vocabulary, lines=True)
-    once = evaluate(model, corpus, batch=20, bptt=1000)
-    often = evaluate(model, corpus, batch=3, bptt=2)
+    lines_apart = Corpus(Text("t", text), vocabulary, lines=True)
+    once = evaluate(model, lines_apart, batch=20, bptt=1000)
+    often = evaluate(model, lines_apart, batch=3, bptt=2)
     np.testing.assert_allclose(once, often, rtol=1e-5)
+    running = Corpus(Text("t", text), vocabulary, lines=False, unit=30)
+    once = evaluate(model, running, batch=2, bptt=1000)
+    often = evaluate(model, running, batch=2, bptt=7)  # the state is carried over
+    np.testing.assert_allclose(once, often, rtol=1e-5)
+    assert not np.allclose(once, evaluate(model, running, batch=1, bptt=1000))
 
 
 @pytest.mark.parametrize("cell", ["lstm:1", "nested:2", "nested:3", "gru:1"])

@@ -1,6 +1,7 @@
 """What docs/nested-lstm.md says is so."""
 
 import doctest
+import json
 import math
 import re
 from pathlib import Path
@@ -50,3 +51,10 @@ def test_pictures_are_there():
     page = PAGE.read_text(encoding="utf-8")
     for name in re.findall(r"!\[.*?\]\((.*?)\)", page):
         assert "<svg" in (PAGE.parent / name).read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_comparison_are_those_of_its_results():
+    from benchmarks import poems
+
+    found = json.loads((poems.KEPT / "results.json").read_text(encoding="utf-8"))
+    assert poems.tables(found) in poems.PAGE.read_text(encoding="utf-8")
