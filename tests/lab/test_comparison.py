@@ -35,7 +35,8 @@ def without_clock(found):
 def run_all(made, report=quiet):
     made.claim_folder()
     chosen = made.run(report)
-    return results(chosen, made.texts, made.settings(), score_also(chosen, made.texts, quiet))
+    also = score_also(chosen, made.texts, made.plan.training, quiet)
+    return results(chosen, made.texts, made.settings(), also)
 
 
 @pytest.mark.parametrize("tied", [True, False])

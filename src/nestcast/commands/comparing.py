@@ -128,7 +128,7 @@ def run_comparison(wanted: Options, say: Messages) -> None:
             bar(now.run, now.done)
 
         chosen = comparison.run(report)
-        also = score_also(chosen, texts, lambda text: bar(text, comparison.total))
+        also = score_also(chosen, texts, plan.training, lambda text: bar(text, comparison.total))
     found = results(chosen, texts, comparison.settings(), also)
     write_json(wanted.out / RESULTS, found)
     with replacing(wanted.out / "table.md") as aside:

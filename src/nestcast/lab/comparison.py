@@ -14,7 +14,7 @@ from nestcast.files import check_place, replacing
 from nestcast.lab.cells import Cell
 from nestcast.lab.corpus import Corpus, Text, Vocabulary
 from nestcast.lab.model import CharacterModel, Shape, matched_shape
-from nestcast.lab.runs import Run, Training, evaluate, load_best, mean_loss
+from nestcast.lab.runs import Finished, Run, Training, evaluate, load_best, mean_loss
 
 _SETTINGS, _VOCABULARY, RESULTS = "settings.json", "vocabulary.json", "results.json"
 
@@ -126,7 +126,7 @@ class Chosen:
     shape: Shape
     trials: dict[float, float]
     rate: float
-    runs: dict[int, Run]
+    runs: dict[int, Finished]
 
 
 @dataclass
@@ -197,7 +197,7 @@ class Comparison:
         # comparison has something to say of each.
         trials = {cell: self._try_rates(cell, report) for cell in self.cells}
         best = {cell: min(losses, key=lambda rate: losses[rate]) for cell, losses in trials.items()}
-        runs: dict[str, dict[int, Run]] = {cell: {} for cell in self.cells}
+        runs: dict[str, dict[int, Finished]] = {cell: {} for cell in self.cells}
         for seed in range(self.seeds):
             for cell in self.cells:
                 runs[cell][seed] = self._finish(cell, seed, best[cell], report)
@@ -230,13 +230,13 @@ class Comparison:
             raise ModelError(f"{cell} diverged at every learning rate. Give lower ones to --rates.")
         return losses
 
-    def _finish(self, cell: str, seed: int, rate: float, report: Report) -> Run:
+    def _finish(self, cell: str, seed: int, rate: float, report: Report) -> Finished:
         run = self._run(cell, seed, rate)
         self._train(run, self.plan.training.epochs, report, f"{cell} seed {seed}")
         if not run.history.best or not math.isfinite(run.history.best_valid):
             raise ModelError(f"{cell} diverged with seed {seed}. Give lower --rates.")
         self._done += self.plan.training.epochs
-        return run
+        return run.finished()
 
     def _train(self, run: Run, epochs: int, report: Report, name: str) -> None:
         texts = self.texts.part("train", "valid", "test")
@@ -252,7 +252,7 @@ class Comparison:
 
 
 def score_also(
-    chosen: Mapping[str, Chosen], texts: Texts, report: Callable[[str], None]
+    chosen: Mapping[str, Chosen], texts: Texts, training: Training, report: Callable[[str], None]
 ) -> dict[str, dict[str, list[float]]]:
     """Losses of every model on the further texts: by text, cell and seed.
 
@@ -268,11 +268,10 @@ def score_also(
                 key = texts.sources[name].fingerprint
                 if key not in kept:
                     report(f"{cell} seed {seed} on {name}")
-                    training = run.training
-                    units = evaluate(
-                        run.best_model(), texts.corpora[name], training.batch, training.bptt
+                    model = load_best(run.folder)
+                    kept[key] = mean_loss(
+                        evaluate(model, texts.corpora[name], training.batch, training.bptt)
                     )
-                    kept[key] = mean_loss(units)
                     write_json(kept_at, kept)
                 losses[name].setdefault(cell, []).append(kept[key])
     return losses

@@ -13,15 +13,17 @@ from nestcast.lab.bootstrap import differences
 from nestcast.lab.cells import parameters
 from nestcast.lab.comparison import Chosen, Texts
 from nestcast.lab.model import CharacterModel
-from nestcast.lab.runs import Epoch, Run
+from nestcast.lab.runs import Epoch, Finished
 
 Results = dict[str, Any]
 
 HEADER = (
     "cell", "hidden", "parameters", "in cell", "rate", "best epoch", "valid nll", "test nll",
-    "± seeds", "test bits", "perplexity", "s/epoch", "memory MB",
+    "± seeds", "test bits", "perplexity", "cpu s/epoch", "memory MB",
 )  # fmt: skip
-_NARROW = ("cell", "parameters", "rate", "valid nll", "test nll", "± seeds", "test bits", "s/epoch")
+_NARROW = (
+    "cell", "parameters", "rate", "valid nll", "test nll", "± seeds", "test bits", "cpu s/epoch",
+)  # fmt: skip
 
 
 def results(
@@ -38,10 +40,7 @@ def results(
         settings: of the comparison.
         also: losses by name of a further text, cell and seed.
     """
-    scores = {
-        cell: [run.test_units for run in one.runs.values() if run.test_units is not None]
-        for cell, one in chosen.items()
-    }
+    scores = {cell: [run.test_units for run in one.runs.values()] for cell, one in chosen.items()}
     return {
         "settings": dict(settings),
         "texts": {
@@ -88,7 +87,7 @@ def _cell(one: Chosen) -> dict[str, Any]:
     }
 
 
-def _seed(seed: int, run: Run) -> dict[str, Any]:
+def _seed(seed: int, run: Finished) -> dict[str, Any]:
     return {
         "seed": seed,
         "best_epoch": run.history.best,

@@ -147,6 +147,21 @@ def mean_loss(units: Units) -> float:
     return float(total / characters)
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over.
+
+    Args:
+        history: its epochs.
+        test_units: losses of the pieces of the test text after the best epoch, see `evaluate`.
+        folder: where it is kept.
+    """
+
+    history: History
+    test_units: Units
+    folder: Path
+
+
 Report = Callable[[float], None]  # the share of the epoch that is done
 
 
@@ -276,11 +291,10 @@ class Run:
             self.test_units = tensors["test_units"].numpy()
         return True
 
-    def best_model(self) -> CharacterModel:
-        """The model after its best epoch."""
-        model = CharacterModel(self.shape)
-        model.load_state_dict(self._best)
-        return model.eval()
+    def finished(self) -> Finished:
+        """What is left to say of it, without its weights."""
+        assert self.test_units is not None
+        return Finished(self.history, self.test_units, self.folder)
 
 
 def load_best(folder: Path) -> CharacterModel:
