@@ -70,6 +70,19 @@ def test_loss_does_not_depend_on_how_the_text_is_cut():
     assert not np.allclose(once, evaluate(model, running, batch=1, bptt=1000))
 
 
+@pytest.mark.parametrize("as_lines", [True, False])
+def test_training_reads_as_evaluation_does(tmp_path, as_lines):
+    """The state is carried from window to window in training too."""
+    text = lines(20)
+    vocabulary = Vocabulary.of(text)
+    corpus = Corpus(Text("t", text), vocabulary, lines=as_lines, unit=30)
+    shape = Shape("nested:2", len(vocabulary), 6, 7, tied=True)
+    run = Run(shape, 0, 1e-30, Training(batch=2, bptt=4), tmp_path)
+    run.train_epoch({"train": corpus, "valid": corpus, "test": corpus}, quiet)
+    (epoch,) = run.history.epochs
+    assert epoch.train == pytest.approx(epoch.losses["test"], rel=1e-5)
+
+
 @pytest.mark.parametrize("cell", ["lstm:1", "nested:2", "nested:3", "gru:1"])
 def test_a_tiny_corpus_is_memorised(tmp_path, cell):
     text = Text("t", "春眠不觉晓\n处处闻啼鸟\n夜来风雨声\n花落知多少\n")
