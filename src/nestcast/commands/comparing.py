@@ -122,13 +122,19 @@ def run_comparison(wanted: Options, say: Messages) -> None:
             f"{name}: {corpus.characters:,} characters, {corpus.unseen:,} of them "
             f"{'too rare to learn' if name == 'train' else 'unseen in training'}"
         )
-    with say.bar(comparison.total) as bar:
+    try:
+        with say.bar(comparison.total) as bar:
 
-        def report(now: Progress) -> None:
-            bar(now.run, now.done)
+            def report(now: Progress) -> None:
+                bar(now.run, now.done)
 
-        chosen = comparison.run(report)
-        also = score_also(chosen, texts, plan.training, lambda text: bar(text, comparison.total))
+            chosen = comparison.run(report)
+            also = score_also(
+                chosen, texts, plan.training, lambda text: bar(text, comparison.total)
+            )
+    except KeyboardInterrupt:
+        say.say("the same command goes on after the last whole epoch.")
+        raise
     found = results(chosen, texts, comparison.settings(), also)
     write_json(wanted.out / RESULTS, found)
     with replacing(wanted.out / "table.md") as aside:
