@@ -120,7 +120,7 @@ def run_comparison(wanted: Options, say: Messages) -> None:
     for name, corpus in texts.corpora.items():
         say.say(
             f"{name}: {corpus.characters:,} characters, {corpus.unseen:,} of them "
-            f"{'too rare to learn' if name == 'train' else 'unseen in training'}"
+            f"{'too rare to learn' if name == 'train' else 'unseen or too rare in training'}"
         )
     try:
         with say.bar(comparison.total) as bar:
