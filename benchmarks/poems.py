@@ -73,21 +73,32 @@ def train(poems: Path, out: Path, epochs: int, seeds: int) -> None:
     subprocess.run([sys.executable, "-m", "nestcast", "compare", "text", *arguments], check=True)
 
 
-def slowness(poems: Path, out: Path, seeds: int) -> dict[str, dict[str, list[float]]]:
+def slowness(poems: Path, out: Path) -> dict[str, dict[str, list[float]]]:
     """Mean lag-1 autocorrelation of memories over 200 test poems: by cell, level and seed."""
     from nestcast.lab.comparison import read_model
     from nestcast.lab.inside import look
 
     lines = (poems / "quatrain_test.txt").read_text(encoding="utf-8").splitlines()[:200]
     found: dict[str, dict[str, list[float]]] = {}
-    for cell in CELLS.split(","):
-        for seed in range(seeds):
-            model, vocabulary = read_model(out, cell, seed)
+    cells = json.loads((out / "results.json").read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        for run in cells[cell]["seeds"]:
+            model, vocabulary = read_model(out, cell, run["seed"])
             seen = look(model, vocabulary, LINE, lines)
             for level, values in seen.autocorrelations.items():
                 of_level = found.setdefault(cell, {}).setdefault(level, [])
                 of_level.append(float(np.nanmean(values)))
     return found
+
+
+def draw_inside(out: Path, font: Path | None) -> None:
+    """Pictures of a nested and a stacked cell that read one poem, the same one."""
+    from nestcast.lab.comparison import read_model
+    from nestcast.lab.inside import look
+    from nestcast.lab.inside_figure import picture
+
+    looks = [look(*read_model(out, cell), LINE) for cell in ("nested:2", "lstm:2")]
+    picture(looks, font).savefig(KEPT / "inside.png", dpi=90)
 
 
 def keep(out: Path, slow: dict[str, dict[str, list[float]]]) -> None:
@@ -131,13 +142,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("poems"))
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--font", type=Path, help="a font with Chinese characters")
     parser.add_argument("--write", action="store_true", help="only write the page again")
     options = parser.parse_args()
     if not options.write:
         if options.poems is None:
             parser.error("the folder with the poems is missing")
         train(options.poems, options.out, options.epochs, options.seeds)
-        keep(options.out, slowness(options.poems, options.out, options.seeds))
+        keep(options.out, slowness(options.poems, options.out))
+        draw_inside(options.out, options.font)
     write_page()
 
 

@@ -299,10 +299,11 @@ def read_model(
     name = min(cells, key=lambda one: cells[one]["valid"]["nll"])
     if cell is not None:
         name = str(Cell.named(cell))
-    if name not in cells or not 0 <= seed < len(cells[name]["seeds"]):
+    seeds = [run["seed"] for run in next(iter(cells.values()))["seeds"]]
+    if name not in cells or seed not in seeds:
         raise OptionError(
-            f"{folder} has no {name} with seed {seed}. It has {', '.join(cells)}, seeds 0 to "
-            f"{len(next(iter(cells.values()))['seeds']) - 1}."
+            f"{folder} has no {name} with seed {seed}. It has {', '.join(cells)} with "
+            f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}."
         )
     model = load_best(run_folder(folder, name, seed, cells[name]["rate"]))
     return model, Vocabulary(read_json(folder / _VOCABULARY))
