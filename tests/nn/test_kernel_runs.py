@@ -32,8 +32,11 @@ def with_the_reference(layer: NestedLSTM, x: Tensor, monkeypatch: pytest.MonkeyP
         return step(layer, x)
 
 
-def test_runs_are_identical_whatever_the_number_of_threads() -> None:
-    layer = NestedLSTM(3, 40, num_layers=2)
+@pytest.mark.parametrize("compute_dtype", [None, torch.bfloat16])
+def test_runs_are_identical_whatever_the_number_of_threads(
+    compute_dtype: torch.dtype | None,
+) -> None:
+    layer = NestedLSTM(3, 40, num_layers=2, compute_dtype=compute_dtype)
     x = torch.randn(33, 200, 3, requires_grad=True)
     expected = step(layer, x)
     for threads in (1, 1, 2, 5):
@@ -130,8 +133,8 @@ def test_forward_mode_and_torch_func_step_aside() -> None:
 
 
 @pytest.mark.parametrize("proj_size", [0, 3])
-@pytest.mark.parametrize("bias", [True, False])
-def test_the_operators_keep_torch_s_rules(proj_size: int, bias: bool) -> None:
+@pytest.mark.parametrize(("bias", "bfloat16"), [(True, False), (False, False), (True, True)])
+def test_the_operators_keep_torch_s_rules(proj_size: int, bias: bool, bfloat16: bool) -> None:
     T, N, F, H, depth = 4, 18, 2, 5, 2
     P = proj_size or H
 
@@ -149,6 +152,7 @@ def test_the_operators_keep_torch_s_rules(proj_size: int, bias: bool) -> None:
         torch.randint(0, T + 1, (N,)),
         torch.rand(N, P),
         False,
+        bfloat16,
     )
     operators = torch.ops.nestcast
     torch.library.opcheck(operators.nested_lstm.default, (*arguments, True))
@@ -217,6 +221,77 @@ def test_what_the_kernel_does_not_cover_runs_on_the_reference() -> None:
     assert "meta" in kernel_info(NestedLSTM(3, 4, device="meta")).description
     deep = NestedLSTM(3, 4, depth=9)
     deep(torch.randn(5, 2, 3))[0].sum().backward()
+
+
+def test_compute_dtype_changes_the_products_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = NestedLSTM(3, 20, num_layers=2, proj_size=9)
+    x = torch.randn(7, 21, 3, requires_grad=True)
+    expected = step(layer, x)
+    short = NestedLSTM(3, 20, num_layers=2, proj_size=9, compute_dtype=torch.bfloat16)
+    short.load_state_dict(layer.state_dict())
+    info = kernel_info(short)
+    assert info.path == "native"
+    rounded = step(short, x)
+    for actual, wanted in zip(rounded, expected, strict=True):
+        assert actual.dtype == torch.float32
+        torch.testing.assert_close(actual, wanted, rtol=0.1, atol=0.05 * wanted.abs().max().item())
+    assert torch.equal(rounded[0], expected[0]) == ("float32" in info.description)
+    for actual, wanted in zip(step(copy.deepcopy(short), x), rounded, strict=True):
+        assert torch.equal(actual, wanted)
+    for actual, wanted in zip(
+        with_the_reference(short, x, monkeypatch),
+        with_the_reference(layer, x, monkeypatch),
+        strict=True,
+    ):
+        assert not torch.equal(actual, wanted)
+    for actual, wanted in zip(step(layer, x), expected, strict=True):
+        assert torch.equal(actual, wanted)
+
+
+def test_without_products_of_bfloat16_the_layer_computes_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "_OF_BFLOAT16", dict.fromkeys(kernels.instruction_sets()))
+    layer = NestedLSTM(3, 20)
+    short = NestedLSTM(3, 20, compute_dtype=torch.bfloat16)
+    short.load_state_dict(layer.state_dict())
+    for T, N in ((1, 1), (7, 21)):
+        x = torch.randn(T, N, 3)
+        assert torch.equal(short(x)[0], layer(x)[0])
+    assert "in float32" in kernel_info(short).description
+    monkeypatch.setattr(native, "_name", None)
+    assert "rounded to bfloat16" in kernel_info(short).description
+
+
+def test_second_derivatives_of_bfloat16_are_the_reference_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = NestedLSTM(3, 7, compute_dtype=torch.bfloat16)
+    x = torch.randn(5, 4, 3, requires_grad=True)
+
+    def penalty() -> tuple[Tensor, ...]:
+        (first,) = torch.autograd.grad(layer(x)[0].square().sum(), [x], create_graph=True)
+        return torch.autograd.grad(first.square().sum(), [x, *layer.parameters()])
+
+    actual = penalty()
+    monkeypatch.setattr(native, "_name", None)
+    for one, other in zip(actual, penalty(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.1, atol=0.05 * other.abs().max().item())
+
+
+def test_compute_dtype_is_exported_and_compiled() -> None:
+    layer = NestedLSTM(3, 12, compute_dtype=torch.bfloat16).eval()
+    x = torch.randn(6, 21, 3)
+    program = torch.export.export(layer, (x,))
+    assert torch.equal(program.module()(x)[0], layer(x)[0])
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    for actual, wanted in zip(
+        step(compiled, x.requires_grad_()), step(layer, x.requires_grad_()), strict=True
+    ):
+        torch.testing.assert_close(actual, wanted)
 
 
 def test_few_steps_of_few_samples_run_on_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
