@@ -1,6 +1,6 @@
 """Speed of the layer on one thread against torch.nn.LSTM and plain PyTorch, in Markdown tables.
 
-    python benchmarks/kernel.py [--rounds 15] [--parts sizes,text,growth,epoch,crossover]
+    python benchmarks/kernel.py [--rounds 15] [--parts sizes,bfloat16,text,...]
 
 What is compared runs in turn within each round, so that a machine that slows down slows all of it;
 ratios and shares of the peak are taken round by round, and their medians are printed. The peak is
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from nestcast import kernels
 from nestcast.kernels import _native
 from nestcast.nn import NestedLSTM, kernel_info, native
+from nestcast.recipes.seed import SeedNetwork
 
 Times = dict[str, list[float]]  # seconds by name, one for each round; "peak" in operations a second
 
@@ -78,9 +79,9 @@ def seconds(call: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def peak() -> float:
+def peak(compute_dtype: torch.dtype | None = None) -> float:
     """Multiply-adds that wait for nothing, in operations a second."""
-    name = native.kernel_in_use()
+    name = native.build_for(compute_dtype)
     assert name is not None
     begin = time.process_time()
     return _native.multiply_add(name, 500_000) / (time.process_time() - begin)
@@ -180,6 +181,81 @@ def share(times: Times, case: Case, backward: bool) -> float:
     )
 
 
+def bfloat16(rounds: int) -> None:
+    """A and B with products of bfloat16 against those of float32."""
+    short = torch.bfloat16
+    if not native.multiplies(short):
+        print("This CPU has no products of bfloat16.")
+        return
+    print(
+        f"Peak {statistics.median(peak(short) for _ in range(20)) / 1e9:.0f} GFLOP/s of bfloat16.\n"
+    )
+    print("| case | | float32, ms | bfloat16, ms | float32 / bfloat16 |")
+    print("|---|---|---|---|---|")
+    for case in (A, B):
+        x = torch.randn(case.steps, case.batch, case.input_size)
+        layer = case.layer()
+        shorter = NestedLSTM(case.input_size, case.hidden_size, compute_dtype=short)
+        for backward in (True, False):
+            d = torch.randn(case.steps, case.batch, case.hidden_size) if backward else None
+            times = in_turn(
+                {
+                    "float32": lambda: run(layer, x, d),  # noqa: B023
+                    "bfloat16": lambda: run(shorter, x, d),  # noqa: B023
+                },
+                rounds,
+            )
+            print(
+                f"| {case} | {'forward and backward' if backward else 'forward'} "
+                + " ".join(
+                    f"| {1e3 * statistics.median(times[k]):.1f}" for k in ("float32", "bfloat16")
+                )
+                + f" | {ratio(times, 'float32', 'bfloat16'):.2f} |",
+                flush=True,
+            )
+
+
+def training(_: int) -> None:
+    """The seed recipe's network on simulated counts, with both kinds of products."""
+    print("| seed | float32 | bfloat16 |")
+    print("|---|---|---|")
+    found: dict[torch.dtype | None, list[float]] = {None: [], torch.bfloat16: []}
+    for seed in range(5):
+        for compute_dtype, losses in found.items():
+            losses.append(loss_after_training(seed, compute_dtype))
+        print(
+            f"| {seed} | " + " | ".join(f"{x[-1]:.4f}" for x in found.values()) + " |", flush=True
+        )
+    for part, summary in (("mean", statistics.mean), ("deviation", statistics.stdev)):
+        print(f"| {part} | " + " | ".join(f"{summary(x):.4f}" for x in found.values()) + " |")
+
+
+def loss_after_training(seed: int, compute_dtype: torch.dtype | None) -> float:
+    """Mean squared error on series that training did not see, after 5 epochs of the others."""
+    torch.manual_seed(1000)  # the same series every time
+    series, steps = 8192, 33
+    level = torch.randn(series).exp()
+    season = 1 + 0.5 * torch.sin(2 * math.pi * (torch.arange(steps + 1)[:, None] / 12 + level))
+    trend = (torch.randn(series) * torch.linspace(-0.5, 0.5, steps + 1)[:, None]).exp()
+    counts = torch.poisson(level * season * trend).clamp(max=20)  # as the classical solution did
+    history, target = counts[:-1], counts[-1]
+    torch.manual_seed(seed)
+    network = SeedNetwork()
+    network.nested_lstm.compute_dtype = compute_dtype
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def loss(chosen: Tensor) -> Tensor:
+        return nn.functional.mse_loss(network(history[:, chosen]), target[chosen])
+
+    for _ in range(5):
+        for chosen in torch.randperm(series // 2).split(64):
+            optimizer.zero_grad()
+            loss(chosen).backward()
+            optimizer.step()
+    with torch.no_grad():
+        return loss(torch.arange(series // 2, series)).item()
+
+
 def text(rounds: int) -> None:
     """A character model, whose weights fill more than the second-level cache."""
     print("| case | native, s | share of peak | plain |")
@@ -276,6 +352,8 @@ def epoch(_: int) -> None:
 
 PARTS = {
     "sizes": sizes,
+    "bfloat16": bfloat16,
+    "training": training,
     "text": text,
     "growth": growth,
     "epoch": epoch,

@@ -40,6 +40,10 @@ class _Rounded(torch.autograd.Function):
     def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None]:
         return _rounded(d, ctx.gradient_dtype, d.dtype), None, None
 
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        return tangent.clone()
+
 
 def _rounded(x: Tensor, value_dtype: torch.dtype, gradient_dtype: torch.dtype) -> Tensor:
     rounded: Tensor = _Rounded.apply(x, value_dtype, gradient_dtype)  # type: ignore[no-untyped-call]
