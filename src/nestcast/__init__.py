@@ -16,6 +16,7 @@ from nestcast._version import __version__
 if TYPE_CHECKING:
     from nestcast.data import Keys, Panel, read_pairs, read_panel, write_table
     from nestcast.errors import DataError, ModelError, NestcastError, OptionError
+    from nestcast.evaluation.backtest import backtest
     from nestcast.forecast import Forecast
     from nestcast.forecaster import Forecaster
 
@@ -29,6 +30,7 @@ _HOMES = {
     "NestcastError": "nestcast.errors",
     "OptionError": "nestcast.errors",
     "Panel": "nestcast.data",
+    "backtest": "nestcast.evaluation.backtest",
     "read_pairs": "nestcast.data",
     "read_panel": "nestcast.data",
     "write_table": "nestcast.data",
@@ -44,6 +46,7 @@ __all__ = [
     "OptionError",
     "Panel",
     "__version__",
+    "backtest",
     "read_pairs",
     "read_panel",
     "write_table",

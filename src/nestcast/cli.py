@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestcast._version import __version__
-from nestcast.errors import NestcastError, OptionError
+from nestcast.commands import options
+from nestcast.errors import NestcastError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nestcast.console import Messages
-    from nestcast.data import Panel
-    from nestcast.data.keys import Column
-    from nestcast.data.pairs import Pairs
-    from nestcast.forecaster import Forecaster
 
 app = typer.Typer(
     name="nestcast",
@@ -31,9 +26,6 @@ app = typer.Typer(
 )
 
 _INTERRUPTED = 130
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -61,7 +53,7 @@ def _common(
 
 @app.command(epilog="Example: nestcast forecast my-data -o submission.csv --clip 0,20")
 def forecast(
-    source: Annotated[str, typer.Argument(help="Folder with sales_train.csv, or a table file.")],
+    source: options.Source,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Result: .csv, .csv.gz or .parquet. Else stdout."),
@@ -73,10 +65,8 @@ def forecast(
     horizon: Annotated[
         int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
     ] = None,
-    level: Annotated[str, typer.Option(help="Intervals to give, in per cent.")] = "80,95",
-    clip: Annotated[
-        str | None, typer.Option(help="Clip the target and the forecast, as in 0,20.")
-    ] = None,
+    level: options.Level = "80,95",
+    clip: options.Clip = None,
     recipe: Annotated[
         str | None, typer.Option(help="global (one network for all series) or seed (classical).")
     ] = None,
@@ -84,98 +74,250 @@ def forecast(
         Path | None, typer.Option(help="Forecast with this saved model instead of training.")
     ] = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
-    seed: Seed = 0,
-    time: Annotated[str | None, typer.Option(help="Column with the date.")] = None,
-    series: Annotated[
-        str | None, typer.Option(help="Columns that tell series apart, as in shop_id,item_id.")
+    report: Annotated[
+        Path | None, typer.Option(help="Write the page to look at too: .html.")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Column to forecast.")] = None,
-    price: Annotated[str | None, typer.Option(help="Column with the price.")] = None,
-    freq: Annotated[str | None, typer.Option(help="Length of a period: 1d, 1w or 1mo.")] = None,
-    date_format: Annotated[
-        str | None, typer.Option(help="How dates are written, as in %d/%m/%Y.")
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the text files.")] = "utf-8",
-    preset: Annotated[str | None, typer.Option(help="Known cleaning of a data set: 1c.")] = None,
-    keep_incomplete: Annotated[
-        bool, typer.Option("--keep-incomplete", help="Train on an incomplete last period too.")
-    ] = False,
-    max_rejected: Annotated[float, typer.Option(help="Share of bad rows at which to stop.")] = 0.01,
-    rejected: Annotated[
-        Path | None, typer.Option(help="Where bad rows go. Else rejected.csv beside the result.")
-    ] = None,
-    memory_limit: Annotated[str, typer.Option(help="Memory for reading.")] = "2GB",
-    threads: Annotated[int | None, typer.Option(help="Processor threads to use.")] = None,
-    quiet: Quiet = False,
+    seed: options.Seed = 0,
+    time: options.Time = None,
+    series: options.Series = None,
+    target: options.Target = None,
+    price: options.Price = None,
+    freq: options.Freq = None,
+    date_format: options.DateFormat = None,
+    encoding: options.Encoding = "utf-8",
+    preset: options.Preset = None,
+    keep_incomplete: options.KeepIncomplete = False,
+    max_rejected: options.MaxRejected = 0.01,
+    rejected: options.Rejected = None,
+    memory_limit: options.MemoryLimit = "2GB",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Read raw rows, train, and forecast the next periods of every series."""
-    from nestcast.data import read_pairs, read_panel
-    from nestcast.data.pairs import find_pairs
+    from nestcast.commands.forecasting import Options, make_forecast
+    from nestcast.commands.output import write_forecast
+    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.report import check_page, write_page
     from nestcast.data.tables import check_table_name
     from nestcast.files import check_place
-    from nestcast.forecast import probabilities_of
 
-    levels = _numbers(level, "--level")
-    probabilities_of(levels)
-    limits = _limits(clip)
-    if horizon is not None and horizon < 1:
-        raise OptionError(f"--horizon must be 1 or more, not {horizon}.")
-    _check_model_options(model, recipe=recipe, clip=clip, save_model=save_model)
+    wanted = Options(
+        pairs=pairs,
+        horizon=horizon,
+        level=level,
+        clip=clip,
+        recipe=recipe,
+        model=model,
+        save_model=save_model,
+        seed=seed,
+    )
+    wanted.check()
     if output is not None:
         check_table_name(output)
         check_place(output)
-    if save_model is not None:
-        check_place(save_model)
+    if report is not None:
+        check_page(report)
     say = _messages(quiet)
-    _use_threads(threads)
-    forecaster = None if model is None else _load(model)
-    if rejected is None:
-        rejected = (output.parent if output else Path()) / "rejected.csv"
-
-    panel = read_panel(
-        source,
+    reading = Reading(
+        rejected=beside(output, rejected),
         time=time,
-        series=None if series is None else [name.strip() for name in series.split(",")],
+        series=series,
         target=target,
         price=price,
         freq=freq,
+        date_format=date_format,
+        encoding=encoding,
         preset=preset,
+        keep_incomplete=keep_incomplete,
         max_rejected=max_rejected,
         memory_limit=memory_limit,
         threads=threads,
-        rejected=rejected,
-        encoding=encoding,
-        date_format=date_format,
-        keep_incomplete=keep_incomplete,
     )
-    _tell_what_was_read(say, panel, rejected)
-    pairs = pairs or find_pairs(source)
-    wanted = None
-    if pairs is not None:
-        wanted = read_pairs(
-            pairs,
-            series=panel.keys.names,
-            preset=preset,
-            attributes=panel.attributes,
-            encoding=encoding,
-        )
-        say.say(f"forecasting the {len(wanted.keys):,} series of {pairs}")
-        for note in wanted.notes:
-            say.say(f"  {note}")
-        if wanted.ids is not None and (horizon or 1) != 1:
-            raise OptionError(
-                f"{pairs} has one ID for each pair, which take one number each: "
-                "use --horizon 1, or pairs without an ID column."
-            )
-
-    if forecaster is None:
-        forecaster = _fit(panel, wanted, horizon or 1, recipe or "global", seed, limits, say)
-        if save_model is not None:
-            forecaster.save(save_model)
-            say.say(f"model saved to {save_model}")
-    _write_forecast(forecaster, panel, wanted, horizon, levels, output)
+    made = make_forecast(source, wanted, reading, say)
+    write_forecast(made, wanted.levels, output)
     if output is not None:
         say.say(f"forecast written to {output}")
+    if report is not None:
+        write_page(made, model, None, report, say)
+
+
+@app.command(epilog="Example: nestcast report my-data --model my-model -o report.html")
+def report(
+    source: options.Source,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page, .html.")] = Path(
+        "report.html"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+    ] = None,
+    backtest: Annotated[
+        Path | None,
+        typer.Option(
+            help="What nestcast backtest DIR -o FILE.json wrote, to say how good the forecast is. "
+            "Else backtest.json in the model's folder."
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Series to forecast. Else test.csv of the folder, or all that sold."),
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
+    ] = None,
+    level: options.Level = "80,95",
+    clip: options.Clip = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="global (one network for all series) or seed (classical).")
+    ] = None,
+    save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
+    seed: options.Seed = 0,
+    time: options.Time = None,
+    series: options.Series = None,
+    target: options.Target = None,
+    price: options.Price = None,
+    freq: options.Freq = None,
+    date_format: options.DateFormat = None,
+    encoding: options.Encoding = "utf-8",
+    preset: options.Preset = None,
+    keep_incomplete: options.KeepIncomplete = False,
+    max_rejected: options.MaxRejected = 0.01,
+    rejected: options.Rejected = None,
+    memory_limit: options.MemoryLimit = "2GB",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast, and write a page to look at: one HTML file that works offline."""
+    from nestcast.commands.forecasting import Options
+    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.report import run_report
+
+    wanted = Options(
+        pairs=pairs,
+        horizon=horizon,
+        level=level,
+        clip=clip,
+        recipe=recipe,
+        model=model,
+        save_model=save_model,
+        seed=seed,
+    )
+    reading = Reading(
+        rejected=beside(output, rejected),
+        time=time,
+        series=series,
+        target=target,
+        price=price,
+        freq=freq,
+        date_format=date_format,
+        encoding=encoding,
+        preset=preset,
+        keep_incomplete=keep_incomplete,
+        max_rejected=max_rejected,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    run_report(source, wanted, reading, backtest, output, _messages(quiet))
+
+
+@app.command(
+    epilog="Example: nestcast backtest my-data --models nestcast,seasonal-naive,tsb --clip 0,20 "
+    "-o backtest.csv --plot backtest.png"
+)
+def backtest(
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Scores: .csv, .csv.gz, .parquet, .json. Else stdout."),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture: .png, .svg or .pdf.")] = None,
+    forecasts: Annotated[
+        Path | None, typer.Option(help="Every forecast with its truth: .csv, .csv.gz or .parquet.")
+    ] = None,
+    models: Annotated[
+        str,
+        typer.Option(
+            help="Any of nestcast, seed, zero, naive, seasonal-naive, mean-3 (or another number), "
+            "croston, sba, tsb, ets, lightgbm; the others are compared with the first."
+        ),
+    ] = "nestcast,seasonal-naive,mean-3,tsb",
+    origins: Annotated[int, typer.Option(help="How many of the last origins.")] = 5,
+    horizon: Annotated[int, typer.Option(help="Periods to forecast from each.")] = 1,
+    step: Annotated[int, typer.Option(help="Periods from one origin to the next.")] = 1,
+    ask: Annotated[
+        str | None,
+        typer.Option(
+            help="Series to forecast: grid (every shop x every item that sell in the periods "
+            "forecast) or known (all that have begun). Else grid for counts by shop and item."
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Series to forecast, from a file; each from when its item sells."),
+    ] = None,
+    level: options.Level = "50,80,95",
+    clip: options.Clip = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each model that has random numbers.")] = 1,
+    refit: Annotated[
+        bool, typer.Option("--refit/--no-refit", help="Train at every origin, or at the first.")
+    ] = True,
+    cluster: Annotated[
+        str | None, typer.Option(help="Column of the item, which intervals of differences draw.")
+    ] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Score also without some series, as in shop_id=9,20.")
+    ] = None,
+    time: options.Time = None,
+    series: options.Series = None,
+    target: options.Target = None,
+    price: options.Price = None,
+    freq: options.Freq = None,
+    date_format: options.DateFormat = None,
+    encoding: options.Encoding = "utf-8",
+    preset: options.Preset = None,
+    keep_incomplete: options.KeepIncomplete = False,
+    max_rejected: options.MaxRejected = 0.01,
+    rejected: options.Rejected = None,
+    memory_limit: options.MemoryLimit = "2GB",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast past periods from what was known before them, and compare models side by side."""
+    from nestcast.commands.backtest import Options, run_backtest
+    from nestcast.commands.reading import Reading, beside
+
+    wanted = Options(
+        models=models,
+        origins=origins,
+        horizon=horizon,
+        step=step,
+        ask=ask,
+        pairs=pairs,
+        level=level,
+        clip=clip,
+        seeds=seeds,
+        refit=refit,
+        cluster=cluster,
+        without=without,
+        output=output,
+        plot=plot,
+        forecasts=forecasts,
+    )
+    reading = Reading(
+        rejected=beside(output, rejected),
+        time=time,
+        series=series,
+        target=target,
+        price=price,
+        freq=freq,
+        date_format=date_format,
+        encoding=encoding,
+        preset=preset,
+        keep_incomplete=keep_incomplete,
+        max_rejected=max_rejected,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    run_backtest(source, wanted, reading, _messages(quiet))
 
 
 @app.command(epilog="Example: nestcast simulate my-data --size small --seed 1")
@@ -185,11 +327,11 @@ def simulate(
     shops: Annotated[int | None, typer.Option(help="Number of shops.")] = None,
     items: Annotated[int | None, typer.Option(help="Number of items.")] = None,
     months: Annotated[int | None, typer.Option(help="Number of months.")] = None,
-    seed: Seed = 0,
+    seed: options.Seed = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what the folder holds.")
     ] = False,
-    quiet: Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write a simulated store in the raw layout, with the truth of the month after the last."""
     from nestcast.data.simulate import simulate_sales
@@ -205,8 +347,8 @@ def simulate(
 @app.command(epilog="Example: nestcast demo")
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to put it all.")] = Path("nestcast-demo"),
-    seed: Seed = 0,
-    quiet: Quiet = False,
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
 ) -> None:
     """Simulate a small store, forecast its next month, and say where the results are."""
     from nestcast.demo import run_demo
@@ -214,136 +356,10 @@ def demo(
     run_demo(folder, seed, _messages(quiet))
 
 
-def _fit(
-    panel: Panel,
-    wanted: Pairs | None,
-    horizon: int,
-    recipe: str,
-    seed: int,
-    limits: tuple[float, float] | None,
-    say: Messages,
-) -> Forecaster:
-    from nestcast.forecaster import Forecaster
-
-    forecaster = Forecaster(horizon, recipe=recipe, seed=seed, clip=limits)
-    with say.training() as report:
-        forecaster.fit(panel, None if wanted is None else wanted.keys, report)
-    rows = forecaster.layers()
-    total = sum(parameters for *_, parameters in rows)
-    say.table(f"recipe {recipe}", ["layer", "output", "parameters"], [*rows, ("total", "", total)])
-    return forecaster
-
-
-def _write_forecast(
-    forecaster: Forecaster,
-    panel: Panel,
-    wanted: Pairs | None,
-    horizon: int | None,
-    levels: list[float],
-    output: Path | None,
-) -> None:
-    from dataclasses import replace
-
-    keys = None if wanted is None else wanted.keys
-    result = forecaster.predict(horizon, levels, panel=panel, pairs=keys)
-    if wanted is not None:
-        result = replace(result, keys=wanted.given)
-    if wanted is not None and wanted.ids is not None:
-        columns = result.to_submission(wanted.ids, _submission_column(panel))
-    else:
-        columns = result.to_columns(levels)
-    _write(columns, output)
-
-
-def _write(columns: Mapping[str, Column], output: Path | None) -> None:
-    """Write to a file, or as CSV to stdout."""
-    import shutil
-    import tempfile
-
-    from nestcast.data import write_table
-
-    if output is not None:
-        write_table(columns, output)
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        csv = Path(scratch) / "forecast.csv"
-        write_table(columns, csv)
-        with csv.open("rb") as lines:
-            shutil.copyfileobj(lines, sys.stdout.buffer)
-        sys.stdout.flush()
-
-
-def _submission_column(panel: Panel) -> str:
-    """The competition's name for a month of daily counts, or the target's own name."""
-    if panel.target_name == "item_cnt_day" and panel.calendar.freq == "1mo":
-        return "item_cnt_month"
-    return panel.target_name
-
-
-def _tell_what_was_read(say: Messages, panel: Panel, rejected: Path) -> None:
-    report = panel.report
-    first, last = panel.calendar.starts()[0], panel.calendar.ends()[-1]
-    say.say(
-        f"read {report.rows_read:,} rows: {report.rows_used:,} used "
-        f"({report.returns:,} returns), {report.rows_rejected:,} rejected"
-    )
-    for reason, count in report.rejected.items():
-        say.say(f"  rejected {count:,}: {reason}")
-    if report.rows_rejected:
-        say.say(f"  see {rejected}")
-    for note in report.notes:
-        say.say(f"  {note}")
-    names = {"1d": "days", "1w": "weeks", "1mo": "months"}
-    say.say(
-        f"{len(panel):,} series over {len(panel.calendar)} {names[panel.calendar.freq]}, "
-        f"{first} to {last}"
-    )
-
-
-def _check_model_options(model: Path | None, **fitted_with: object) -> None:
-    """A saved model has its own recipe and clip; to accept others would silently ignore them."""
-    if model is not None:
-        for name, value in fitted_with.items():
-            if value is not None:
-                option = "--" + name.replace("_", "-")
-                raise OptionError(f"{option} cannot be combined with --model: leave one out.")
-
-
-def _load(folder: Path) -> Forecaster:
-    from nestcast.forecaster import Forecaster
-
-    return Forecaster.load(folder)
-
-
 def _messages(quiet: bool) -> Messages:
     from nestcast.console import Messages
 
     return Messages(quiet)
-
-
-def _use_threads(threads: int | None) -> None:
-    if threads is not None:
-        if threads < 1:
-            raise OptionError(f"--threads must be 1 or more, not {threads}.")
-        import torch
-
-        torch.set_num_threads(threads)
-
-
-def _numbers(text: str, option: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise OptionError(f"{option} takes numbers separated by commas, not {text!r}.") from None
-
-
-def _limits(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    numbers = _numbers(text, "--clip")
-    if len(numbers) != 2:
-        raise OptionError(f"--clip takes a low and a high end, as in 0,20, not {text!r}.")
-    return numbers[0], numbers[1]
 
 
 def main() -> None:

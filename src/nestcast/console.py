@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
@@ -31,17 +31,53 @@ class Messages:
         """Print one message."""
         self._console.print(escape(text), soft_wrap=True)
 
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table; numbers are aligned to the right."""
+    def table(
+        self,
+        title: str,
+        header: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        right: bool = False,
+    ) -> None:
+        """Print a table; numbers, or with `right` all columns but the first, end at the right."""
         table = Table(
-            title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD
+            title=escape(title),
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0) if right else (0, 1),
         )
         for number, name in enumerate(header):
-            right = all(isinstance(row[number], int | float) for row in rows)
-            table.add_column(escape(name), justify="right" if right else "left")
+            numeric = all(isinstance(row[number], int | float) for row in rows)
+            at_right = numeric or (right and number > 0)
+            # Where a table is too wide, headings are broken and not the names of its rows.
+            whole = right and number == 0
+            table.add_column(escape(name), justify="right" if at_right else "left", no_wrap=whole)
         for row in rows:
             table.add_row(*(escape(_shown(cell)) for cell in row))
         self._console.print(table)
+
+    @contextmanager
+    def steps(self, total: int) -> Iterator[Callable[[str], None]]:
+        """A progress bar for so many steps, each of which is announced when it begins."""
+        bar = Progress(
+            TextColumn("{task.completed}/{task.total}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+        )
+        task = bar.add_task("", total=total)
+        begun = 0
+
+        def announce(text: str) -> None:
+            nonlocal begun
+            bar.update(task, description=escape(text), completed=begun)
+            begun += 1
+
+        with bar:
+            yield announce
+            bar.update(task, description="", completed=total)
 
     @contextmanager
     def training(self) -> Iterator[Report]:

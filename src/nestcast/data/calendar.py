@@ -14,6 +14,8 @@ Frequency = Literal["1d", "1w", "1mo"]
 Dates = NDArray[np.datetime64]
 
 _ONE_DAY = np.timedelta64(1, "D")
+_SEASON = {"1d": 7, "1w": 52, "1mo": 12}
+_YEAR = {"1d": 365, "1w": 52, "1mo": 12}
 
 
 def parse_frequency(text: str) -> Frequency:
@@ -65,6 +67,16 @@ class Calendar:
 
     def __len__(self) -> int:
         return self.length
+
+    @property
+    def season(self) -> int:
+        """Periods after which the calendar repeats itself: a week of days, or a year."""
+        return _SEASON[self.freq]
+
+    @property
+    def year(self) -> int:
+        """Periods in about a year."""
+        return _YEAR[self.freq]
 
     def start_of(self, period: NDArray[np.integer] | int) -> Dates:
         """First day of each period; periods outside the calendar continue it either way."""

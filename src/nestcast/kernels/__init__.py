@@ -18,7 +18,7 @@ def instruction_sets() -> list[str]:
     """
     try:
         from nestcast.kernels import _native
-    except ImportError:  # no C++ compiler was found when nestcast was installed
+    except ImportError:  # nothing to build it with when nestcast was installed
         return []
     return _native.instruction_sets()
 
@@ -54,9 +54,10 @@ def describe(name: str | None) -> str:
     """In words, what `choose` chose.
 
     Example:
-        >>> describe(None)
-        'plain PyTorch, one step at a time'
+        >>> describe("avx2")
+        'native kernel for avx2, whole sequences at a time'
     """
     if name is None:
-        return "plain PyTorch, one step at a time"
+        why = "" if instruction_sets() else "; the native kernel was not built"
+        return f"plain PyTorch, one step at a time{why}"
     return f"native kernel for {name}, whole sequences at a time"

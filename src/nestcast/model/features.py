@@ -17,8 +17,6 @@ from nestcast.data.calendar import Calendar
 from nestcast.data.panel import Panel
 from nestcast.model.groups import Group, group_codes
 
-_SEASON = {"1d": 7, "1w": 52, "1mo": 12}  # periods after which the calendar repeats itself
-
 
 class Features:
     """Inputs and targets of a panel for any set of series and steps.
@@ -45,7 +43,7 @@ class Features:
     """
 
     def __init__(self, panel: Panel, groups: Sequence[Group], typical: float) -> None:
-        self.season = _SEASON[panel.calendar.freq]
+        self.season = panel.calendar.season
         self.start = torch.from_numpy(panel.start.astype(np.int64))
         self.length = len(panel.calendar)
         after_start = np.arange(self.length) >= panel.start[:, None]  # (series, time)

@@ -1,0 +1,1 @@
+"""What the commands do, once `cli.py` has parsed their options."""

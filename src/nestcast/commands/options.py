@@ -1,0 +1,90 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nestcast.errors import OptionError
+
+Source = Annotated[str, typer.Argument(help="Folder with sales_train.csv, or a table file.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+Clip = Annotated[str | None, typer.Option(help="Clip the target and the forecast, as in 0,20.")]
+Level = Annotated[str, typer.Option(help="Intervals to give, in per cent.")]
+Threads = Annotated[int | None, typer.Option(help="Processor threads to use.")]
+
+Time = Annotated[str | None, typer.Option(help="Column with the date.")]
+Series = Annotated[
+    str | None, typer.Option(help="Columns that tell series apart, as in shop_id,item_id.")
+]
+Target = Annotated[str | None, typer.Option(help="Column to forecast.")]
+Price = Annotated[str | None, typer.Option(help="Column with the price.")]
+Freq = Annotated[str | None, typer.Option(help="Length of a period: 1d, 1w or 1mo.")]
+DateFormat = Annotated[str | None, typer.Option(help="How dates are written, as in %d/%m/%Y.")]
+Encoding = Annotated[str, typer.Option(help="Encoding of the text files.")]
+Preset = Annotated[str | None, typer.Option(help="Known cleaning of a data set: 1c.")]
+KeepIncomplete = Annotated[
+    bool, typer.Option("--keep-incomplete", help="Train on an incomplete last period too.")
+]
+MaxRejected = Annotated[float, typer.Option(help="Share of bad rows at which to stop.")]
+Rejected = Annotated[
+    Path | None, typer.Option(help="Where bad rows go. Else rejected.csv beside the result.")
+]
+MemoryLimit = Annotated[str, typer.Option(help="Memory for reading.")]
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Numbers separated by commas.
+
+    Example:
+        >>> numbers("80, 95", "--level")
+        [80.0, 95.0]
+
+    Raises:
+        OptionError: one is no number.
+    """
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise OptionError(f"{option} takes numbers separated by commas, not {text!r}.") from None
+
+
+def limits(text: str | None) -> tuple[float, float] | None:
+    """The two ends of --clip.
+
+    Raises:
+        OptionError: they are not two numbers.
+    """
+    if text is None:
+        return None
+    ends = numbers(text, "--clip")
+    if len(ends) != 2:
+        raise OptionError(f"--clip takes a low and a high end, as in 0,20, not {text!r}.")
+    return ends[0], ends[1]
+
+
+def names(text: str) -> list[str]:
+    """Names separated by commas.
+
+    Example:
+        >>> names("shop_id, item_id")
+        ['shop_id', 'item_id']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def use_threads(threads: int | None) -> None:
+    """Let PyTorch use so many threads.
+
+    Raises:
+        OptionError: fewer than one.
+    """
+    if threads is not None:
+        if threads < 1:
+            raise OptionError(f"--threads must be 1 or more, not {threads}.")
+        import torch
+
+        torch.set_num_threads(threads)

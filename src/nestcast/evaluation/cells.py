@@ -1,0 +1,121 @@
+"""The past cells (series, period) that are like those asked for.
+
+Whoever asks for every shop and every item that sell in a month asks of another population than who
+asks for the series on record: most of the former never sold. What is learned of the past, by a
+model or for intervals, is learned on the cells that the same question would have named then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nestcast.data.keys import Keys
+from nestcast.data.panel import Panel
+from nestcast.errors import OptionError
+from nestcast.model.population import from_listing
+
+_NEARLY_ALL = 0.9
+_LARGEST_GRID = 50_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Which cells of a panel the question would have named.
+
+    Args:
+        asked: whether it names the cell, shape (series, time).
+        absent: cells it names of series that the panel does not hold, which never sold,
+            shape (time,).
+    """
+
+    asked: NDArray[np.bool_]
+    absent: NDArray[np.int64]
+
+
+def is_grid(asked: Keys) -> bool:
+    """Whether the series asked for are (nearly) every combination of their key values.
+
+    Example:
+        >>> shop, item = np.divmod(np.arange(6), 3)
+        >>> is_grid(Keys({"shop_id": shop, "item_id": item}))
+        True
+        >>> is_grid(Keys({"shop_id": np.array([0, 1, 2]), "item_id": np.array([0, 1, 2])}))
+        False
+    """
+    if len(asked.names) < 2 or len(asked) == 0:
+        return False
+    combinations = np.prod([len(np.unique(asked[name])) for name in asked.names], dtype=float)
+    return len(asked.first_of_each()) >= _NEARLY_ALL * float(combinations)
+
+
+def every_combination(keys: Keys) -> Keys:
+    """Every combination of the values in each column.
+
+    Example:
+        >>> keys = Keys({"shop_id": np.array([1, 2]), "item_id": np.array([8, 9])})
+        >>> every_combination(keys)["item_id"]
+        array([8, 9, 8, 9])
+
+    Raises:
+        OptionError: there are too many.
+    """
+    values = [np.unique(keys[name]) for name in keys.names]
+    if math.prod(map(len, values)) > _LARGEST_GRID:
+        sizes = " x ".join(f"{len(one):,}" for one in values)
+        raise OptionError(f"the grid of {sizes} series is too large: ask for the known series.")
+    axes = np.meshgrid(*(np.arange(len(one)) for one in values), indexing="ij")
+    columns = zip(keys.names, values, axes, strict=True)
+    return Keys({name: one[axis.ravel()] for name, one, axis in columns})
+
+
+def asked_before(panel: Panel, periods: Sequence[int], grid: bool) -> list[Keys]:
+    """The series that would have been asked for in each of some past periods.
+
+    Args:
+        panel: what is known.
+        periods: numbers of periods that are known.
+        grid: every combination of the key values that sell; else the series that have begun.
+    """
+    if not grid:
+        start = from_listing(panel).start
+        return [panel.keys.take(start <= period) for period in periods]
+    sells = np.isfinite(panel.target) & (panel.target != 0)
+    return [every_combination(panel.keys.take(sells[:, period])) for period in periods]
+
+
+def cells_like(asked: Keys, panel: Panel) -> Cells:
+    """The cells that the question behind `asked` would have named in each period of the panel.
+
+    A grid is every combination of key values that sold something in the period. Else it is the
+    series that have begun by the period.
+    """
+    begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
+    if not is_grid(asked):
+        return Cells(begun, np.zeros(len(panel.calendar), np.int64))
+    named = np.ones_like(begun)
+    combinations = np.ones(len(panel.calendar), np.int64)
+    for name in panel.keys.names:
+        sold, code = sold_by_value(panel, name)
+        named &= sold[code]
+        combinations *= sold.sum(axis=0)
+    return Cells(named, np.maximum(combinations - named.sum(axis=0), 0))
+
+
+def sold_by_value(panel: Panel, name: str) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Whether each value of a key sold anything in each period, and the value of each series.
+
+    Returns:
+        Shapes (values, time) and (series,); the values are in sorted order.
+    """
+    values, code = np.unique(panel.keys[name], return_inverse=True)
+    something = np.isfinite(panel.target) & (panel.target != 0)
+    order = np.argsort(code, kind="stable")
+    edges = np.flatnonzero(np.diff(code[order], prepend=-1))
+    if len(values) == 0:
+        return np.zeros((0, len(panel.calendar)), bool), code
+    return np.logical_or.reduceat(something[order], edges, axis=0), code

@@ -1,0 +1,67 @@
+"""What names say: the first words of an item's name, the kind in `Games - PS4`, a shop's city.
+
+Names are cut at spaces, brackets and dashes, in any script; what several share becomes a column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nestcast.data.panel import Attributes, Panel
+
+_PARTS: dict[str, Callable[[str], str]] = {
+    "first word": lambda name: " ".join(_words(name)[:1]),
+    "first two words": lambda name: " ".join(_words(name)[:2]),
+    "before a bracket": lambda name: " ".join(_words(re.split(r"[\[(]", name)[0])),
+    "before a dash": lambda name: " ".join(_words(name.split(" - ")[0])),
+    "after a dash": lambda name: " ".join(_words(name.split(" - ")[-1])),
+}
+
+
+def with_name_parts(panel: Panel) -> tuple[Panel, dict[str, tuple[str, int]]]:
+    """The panel with a column for each part of a name that several share.
+
+    Returns:
+        The panel, and name of each new column -> its key column and its number of values.
+    """
+    attributes, made = dict(panel.attributes), {}
+    for key, known in panel.attributes.items():
+        columns = dict(known.columns)
+        for name, values in _parts_of(known):
+            columns[name] = values
+            made[name] = key, int(values.max()) + 1
+        attributes[key] = replace(known, columns=columns)
+    return replace(panel, attributes=attributes), made
+
+
+def _parts_of(known: Attributes) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Name and numbered values of each part, those that say the same as an earlier one left out."""
+    partitions = {
+        _by_appearance(np.unique(values, return_inverse=True)[1])
+        for values in known.columns.values()
+    }
+    for column, values in known.columns.items():
+        if values.dtype.kind not in "UO":
+            continue
+        for part, cut in _PARTS.items():
+            cuts = np.array([cut(str(value)) for value in values])
+            distinct, codes = np.unique(cuts, return_inverse=True)
+            partition = _by_appearance(codes)
+            if 2 <= len(distinct) <= 0.75 * len(cuts) and partition not in partitions:
+                partitions.add(partition)
+                yield f"{column}, {part}", codes.astype(np.int64)
+
+
+def _by_appearance(codes: NDArray[np.int64]) -> bytes:
+    """Equal for two columns that sort into the same groups."""
+    first = np.unique(codes, return_index=True)[1]
+    return np.asarray(np.argsort(np.argsort(first))[codes]).tobytes()
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"\w+", name.lower())

@@ -1,0 +1,80 @@
+"""The models a backtest knows by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nestcast.errors import OptionError
+from nestcast.evaluation import boosting, exponential
+from nestcast.evaluation.baselines import METHODS, Baseline, mean_of_last
+from nestcast.evaluation.models import Model, RecipeModel
+
+_RECIPES = {"nestcast": "global", "seed": "seed"}
+_MEAN = "mean-"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model to compare.
+
+    Args:
+        name: how results call it.
+        make: makes one that has learned nothing, from a seed.
+        random: whether the seed matters; without, it runs once.
+    """
+
+    name: str
+    make: Callable[[int], Model]
+    random: bool = False
+
+
+def contender(name: str, clip: tuple[float, float] | None = None) -> Contender:
+    """The model of this name.
+
+    Example:
+        >>> contender("mean-3").name, contender("nestcast").random
+        ('mean-3', True)
+
+    Args:
+        name: `nestcast`, `seed` (the classical recipe), `zero`, `naive`, `seasonal-naive`,
+            `mean-K` (of the last K periods), `croston`, `sba`, `tsb`, `ets` or `lightgbm`.
+        clip: ends into which the target and the forecast are clipped.
+
+    Raises:
+        OptionError: there is no such model, or the package that it needs is not installed.
+    """
+    if name in _RECIPES:
+        return Contender(name, lambda seed: RecipeModel(_RECIPES[name], seed, clip), random=True)
+    if name in METHODS:
+        return Contender(name, lambda seed: Baseline(METHODS[name]))
+    if name.startswith(_MEAN) and name.removeprefix(_MEAN).isdecimal():
+        k = int(name.removeprefix(_MEAN))
+        if k > 0:
+            return Contender(name, lambda seed: Baseline(mean_of_last(k)))
+    if name == "ets":
+        exponential.check_installed()
+        return Contender(name, lambda seed: exponential.AutoETS())
+    if name == "lightgbm":
+        boosting.check_installed()
+        return Contender(name, boosting.Boosting, random=True)
+    known = [*_RECIPES, *METHODS, "mean-3", "ets", "lightgbm"]
+    raise OptionError(f"unknown model {name!r}: use any of {', '.join(known)}.")
+
+
+def contenders(
+    models: Sequence[str | Contender], clip: tuple[float, float] | None = None
+) -> list[Contender]:
+    """Several models, by name or as they are.
+
+    Raises:
+        OptionError: none or one twice, or see `contender`.
+    """
+    entered = [contender(one, clip) if isinstance(one, str) else one for one in models]
+    if not entered:
+        raise OptionError("a backtest needs at least one model.")
+    names = [one.name for one in entered]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise OptionError(f"the model {twice[0]} is named twice: name it once.")
+    return entered
