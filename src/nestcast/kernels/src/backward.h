@@ -247,12 +247,26 @@ struct BackwardPass {
             gradients.input + (step * p.batch + tile.first_sample) * I, I);
   }
 
+  // What one tile reads in the next step back; tiles in lockstep have more than a cache holds.
+  Soon needed_next(const BackwardTile& tile, Index count, Index step) const {
+    Soon soon;
+    if (count > 1 || step < 2) return soon;
+    const Index P = p.output_size, rows = P * tile.samples;
+    const Sequence& d = gradients.output;
+    soon.add(output + ((step - 2) * p.batch + tile.first_sample) * P, rows);
+    if (d.data && d.sample_stride == P)
+      soon.add(d.data + (step - 1) * d.step_stride + tile.first_sample * P, rows);
+    soon.add(tile.record(p, step - 2).data, Record::size(p));
+    return soon;
+  }
+
   // One step back of the tiles of a set; their slots in the queue follow each other.
   void step(const BackwardTile* tiles, Index count, Index step, Index slot) const {
     const Index H = p.hidden_size, P = p.output_size;
     const Index tile_stride = count > 1 ? tiles[1].d_state - tiles[0].d_state : 0;
     // Floats are written straight to the queue; bfloat16 come there from a place of their own.
     const Index place = kPair > 1 ? 0 : slot;
+    Soon soon = needed_next(tiles[0], count, step);
     const auto put_gradient = [&](Index level) {
       for (Index i = 0; i < count; ++i) weights.of[level].put_gradient(slot + i, i, tiles[i].words);
     };
@@ -261,7 +275,7 @@ struct BackwardPass {
       const float* const d = kPair > 1 ? tiles[0].words : gates.d_of(slot);
       const Index stride = kPair > 1 ? tile_stride : gates.padded_rows() * kLanes;
       PackedMatrix{matrix, rows, columns}.multiply(d, stride, tiles[0].d_operand, tile_stride,
-                                                   count);
+                                                   count, soon);
     };
     for (Index i = 0; i < count; ++i) {
       if (step > 0)
@@ -276,7 +290,7 @@ struct BackwardPass {
           weights.of[p.depth].put_tile(slot + i, tiles[i].operand);
           weights.of[p.depth].put_gradient(slot + i, i, tiles[i].words);
           PackedMatrix{packed.to_hidden, H, P}.multiply(
-              kPair > 1 ? tiles[i].words : tiles[i].d_output, 0, tiles[i].d_hidden, 0, 1);
+              kPair > 1 ? tiles[i].words : tiles[i].d_output, 0, tiles[i].d_hidden, 0, 1, soon);
         }
         one.unwind();
       });

@@ -186,6 +186,9 @@ static void forward_step(const Problem& p, const ForwardWeights& weights, const 
                          const Lengths* const* frozen_at, Index tile_count, Index step) {
   const Blocks blocks(p.hidden_size, kMaxUnits);
   alignas(64) float z[kMaxRows * kLanes];
+  Soon soon;  // tiles in lockstep have more than a cache holds
+  if (tile_count == 1 && tiles[0].saved && step + 1 < p.steps)
+    soon.add(tiles[0].record(p, step + 1).data, Record::size(p));
   for (Index level = 0; level < p.depth; ++level) {
     const Index rows = operand_rows(p, level), inner = words(rows);
     const float* operands[kMaxTilesPerSet];
@@ -197,7 +200,7 @@ static void forward_step(const Problem& p, const ForwardWeights& weights, const 
       for (Index i = 0; i < tile_count; ++i) {
         const ForwardTile& tile = tiles[i];
         multiply(weights.gates[level] + 4 * unit * inner, weights.bias[level] + 4 * unit,
-                 operands[i], inner, z);
+                 operands[i], inner, z, soon.next(inner, operands[i]));
         const Record record = tile.record(p, step);
         if (level < p.depth - 1) {
           outer_gates(p, tile, record, level, unit, units, z);
@@ -211,7 +214,8 @@ static void forward_step(const Problem& p, const ForwardWeights& weights, const 
   if (p.projected)
     for (Index i = 0; i < tile_count; ++i)
       PackedMatrix{weights.projection, p.output_size, p.hidden_size}.multiply(
-          as_operand(tiles[i].hidden, p.hidden_size, tiles[i].words), 0, tiles[i].projected, 0, 1);
+          as_operand(tiles[i].hidden, p.hidden_size, tiles[i].words), 0, tiles[i].projected, 0, 1,
+          soon);
 }
 
 static void forward_set(const Problem& p, const Arguments& arguments, const Results& results,

@@ -26,9 +26,20 @@ NESTCAST_INLINE Index round_up(Index value, Index multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+constexpr Index kPasses = kLanes / (kRowVectors * kWidth);  // of a product over its operands
+
+// Lines of memory to bring into the second-level cache while a product runs, one for each word of
+// each pass: all at once, they would hold up what comes after.
+constexpr Index kLine = 64;
+struct Lines {
+  const char* at;
+  Index stride;  // 0 where there are none left
+};
+
 // z[row][lane] = bias[row] + sum over words k of w[k][row] * a[k][lane], for one block of rows.
 template <int kRows>
-void multiply_block(const float* w, const float* bias, const float* a, Index inner, float* z) {
+void multiply_block(const float* w, const float* bias, const float* a, Index inner, float* z,
+                    Lines soon) {
   constexpr int kStep = kRowVectors * kWidth;
   for (int lane = 0; lane < kLanes; lane += kStep) {
     Vector sum[kRows][kRowVectors];
@@ -38,6 +49,8 @@ void multiply_block(const float* w, const float* bias, const float* a, Index inn
     const float* weight = w;
     const float* operand = a + lane;
     for (Index k = 0; k < inner; ++k) {
+      __builtin_prefetch(soon.at, 0, 2);
+      soon.at += soon.stride;
       Vector x[kRowVectors];
       for (int v = 0; v < kRowVectors; ++v) x[v] = load(operand + v * kWidth);
       NESTCAST_UNROLL
@@ -53,7 +66,7 @@ void multiply_block(const float* w, const float* bias, const float* a, Index inn
   }
 }
 
-using MultiplyBlock = void (*)(const float*, const float*, const float*, Index, float*);
+using MultiplyBlock = void (*)(const float*, const float*, const float*, Index, float*, Lines);
 
 template <int kRows = kMaxRows>
 MultiplyBlock multiply_block_of(Index rows) {
@@ -63,6 +76,27 @@ MultiplyBlock multiply_block_of(Index rows) {
     return rows == kRows ? multiply_block<kRows> : multiply_block_of<kRows - 1>(rows);
   }
 }
+
+// Memory that will be needed soon, handed out product by product.
+struct Soon {
+  const char* begin[3];
+  const char* end[3];
+  int count = 0;
+
+  void add(const float* from, Index floats) {
+    begin[count] = reinterpret_cast<const char*>(from);
+    end[count] = reinterpret_cast<const char*>(from + floats);
+    ++count;
+  }
+  // The lines for a product over `inner` words, which it reads from `operand`.
+  Lines next(Index inner, const float* operand) {
+    if (count == 0) return {reinterpret_cast<const char*>(operand), 0};
+    const char* const at = begin[count - 1];
+    begin[count - 1] += kLine * inner * kPasses;
+    if (begin[count - 1] >= end[count - 1]) --count;
+    return {at, kLine};
+  }
+};
 
 // Blocks of nearly equal numbers of units, none padded: every size keeps its full speed.
 struct Blocks {
@@ -78,7 +112,8 @@ struct PackedMatrix {
   Index rows, columns;
 
   // z[tile][row][lane] = sum over columns of matrix * a[tile][column][lane], `a` in words.
-  void multiply(const float* a, Index a_stride, float* z, Index z_stride, Index tiles) const {
+  void multiply(const float* a, Index a_stride, float* z, Index z_stride, Index tiles,
+                Soon& soon) const {
     const Blocks blocks(rows, kMaxRows);
     const Index inner = words(columns);
     for (Index block = 0; block < blocks.count; ++block) {
@@ -86,7 +121,7 @@ struct PackedMatrix {
       const MultiplyBlock multiply_rows = multiply_block_of(blocks.begin(block + 1) - row);
       for (Index tile = 0; tile < tiles; ++tile)
         multiply_rows(data + row * inner, nullptr, a + tile * a_stride, inner,
-                      z + tile * z_stride + row * kLanes);
+                      z + tile * z_stride + row * kLanes, soon.next(inner, a));
     }
   }
 };
