@@ -294,15 +294,38 @@ def test_compute_dtype_is_exported_and_compiled() -> None:
         torch.testing.assert_close(actual, wanted)
 
 
-def test_few_steps_of_few_samples_run_on_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("T", "N", "H", "with_gradients", "without"),
+    [
+        (1, 100, 64, False, False),
+        (2, 3, 64, False, False),
+        (3, 4, 64, True, False),
+        (2, 11, 64, True, True),
+        (3, 4, 1000, True, False),
+        (2, 17, 1000, True, True),
+        (100, 1, 64, True, True),
+        (100, 1, 201, True, False),
+    ],
+)
+def test_little_work_runs_on_the_reference_and_is_named(
+    T: int, N: int, H: int, with_gradients: bool, without: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
     forward = native._forward
     monkeypatch.setattr(native, "_forward", lambda *a: calls.append(a) or forward(*a))
-    layer = NestedLSTM(3, 64)
-    for T, N, expected in ((1, 100, 0), (2, 3, 0), (3, 4, 1), (100, 1, 1)):
-        calls.clear()
-        layer(torch.randn(T, N, 3))
-        assert len(calls) == expected, (T, N)
+    for batch_first in (False, True):
+        layer = NestedLSTM(3, H, batch_first=batch_first)
+        x = torch.randn((N, T, 3) if batch_first else (T, N, 3))
+        for grad, expected in ((True, with_gradients), (False, without)):
+            with torch.set_grad_enabled(grad):
+                calls.clear()
+                layer(x)
+                info = kernel_info(layer, x)
+            assert len(calls) == expected
+            assert info.path == ("native" if expected else "reference")
+            assert expected or f"{T} steps of {N} samples" in info.description
+    assert kernel_info(NestedLSTM(3, 64), torch.randn(5, 3)).path == "reference"  # no batch axis
+    assert kernel_info(NestedLSTM(3, 64), torch.randn(50, 3)).path == "native"
 
 
 @pytest.mark.parametrize("wanted", ["reference", "native", *kernels.instruction_sets()])

@@ -10,22 +10,26 @@ from torch import Tensor, nn
 
 from nestcast import kernels
 from nestcast.nn import native
+from nestcast.nn.parameters import NestedLSTMBase
 from nestcast.nn.reference import Candidate, Level, nested_lstm
 
 
 @dataclass(frozen=True)
 class KernelInfo:
-    """Which implementation runs the layers: `path` is "native" or "reference"."""
+    """Which implementation runs the layers."""
 
-    path: str
+    path: str  # "native" or "reference"
     description: str
+    bfloat16: bool = False  # whether matrix products of bfloat16 are to be had, at twice the rate
 
 
 def kernel_info(layer: nn.Module | None = None, input: Tensor | None = None) -> KernelInfo:
     """Say which implementation `NestedLSTM` runs on here, or one layer with one input.
 
-    Where it is the native kernel, a single step and a few steps of a few samples still run on the
-    reference, which is faster there.
+    Where it is the native kernel, little work still runs on the reference, which is faster there:
+    one step; T steps of N samples where T * N is at most a tenth (without gradients a third) of
+    `hidden_size` or of 100, whichever is less; and one sample of more than 200 units without
+    gradients.
 
     Example:
         >>> kernel_info().path in ("native", "reference")
@@ -45,13 +49,24 @@ def kernel_info(layer: nn.Module | None = None, input: Tensor | None = None) -> 
         rounded = f", operands rounded to {short}" if compute_dtype else ""
         return KernelInfo("reference", kernels.describe(None) + rounded)
     tensors = [*(layer.parameters() if layer else ()), *(() if input is None else (input,))]
+    bfloat16 = native.multiplies(torch.bfloat16)
     obstacle = native.obstacle(tensors, getattr(layer, "depth", 1))
+    if obstacle is None and isinstance(layer, NestedLSTMBase) and input is not None:
+        obstacle = _too_little(layer, input)
     if obstacle is not None:
-        return KernelInfo("reference", f"{kernels.describe(None)}: {obstacle}")
+        return KernelInfo("reference", f"{kernels.describe(None)}: {obstacle}", bfloat16)
     description = kernels.describe(native.build_for(compute_dtype))
     if compute_dtype and not native.multiplies(compute_dtype):
-        description += f", in float32 since it has no products of {short}"
-    return KernelInfo("native", description)
+        description += f"; in float32 since it has no products of {short}"
+    return KernelInfo("native", description, bfloat16)
+
+
+def _too_little(layer: NestedLSTMBase, input: Tensor) -> str | None:
+    sizes = [*input.shape[:-1], 1][:2]  # (T, N) or, of one sample without a batch axis, (T,)
+    T, N = reversed(sizes) if getattr(layer, "batch_first", False) and input.dim() == 3 else sizes
+    if native.pays(T, N, layer.hidden_size, native.are_trained([input, *layer.parameters()])):
+        return None
+    return f"{T} steps of {N} samples are too little work for the kernel"
 
 
 def run_layer(
@@ -81,7 +96,7 @@ def run_layer(
         native.kernel_in_use() is not None
         and native.obstacle(present, len(levels)) is None
         and not (recurrent_mask is not None and recurrent_mask.requires_grad)
-        and native.pays(input, c)
+        and native.pays(input.size(0), input.size(1), c.size(2), native.are_trained(present))
     )
     if compute_dtype and native.kernel_in_use() and not native.multiplies(compute_dtype):
         compute_dtype = None  # rounding would gain nothing

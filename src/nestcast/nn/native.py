@@ -65,15 +65,23 @@ def obstacle(tensors: Sequence[Tensor], depth: int) -> str | None:
     return None
 
 
-def pays(input: Tensor, c: Tensor) -> bool:
-    """Whether the kernel is the faster one, where it can run.
+def pays(T: int, N: int, H: int, training: bool) -> bool:
+    """Whether the kernel is the faster one for N samples of T steps, where it can run.
 
-    To bring the weights into its order takes as long as some steps of some samples; the crossover
-    was measured with `benchmarks/kernel.py --parts crossover`. A compiled program, whose sizes may
-    be open, always takes the kernel.
+    To bring the weights into its order takes as long as some steps of some samples, and one sample
+    leaves most of a tile empty; the crossover was measured (`benchmarks/kernel.py --parts
+    crossover`). A compiled program, whose sizes may be open, always takes the kernel.
     """
-    T, N, H = input.size(0), input.size(1), c.size(2)
-    return torch.compiler.is_compiling() or (T > 1 and 10 * T * N > H)
+    if torch.compiler.is_compiling():
+        return True
+    if T == 1 or (N == 1 and H > 200 and not training):
+        return False
+    return (10 if training else 3) * T * N > min(H, 100)
+
+
+def are_trained(tensors: Sequence[Tensor]) -> bool:
+    """Whether a backward pass may follow, for which the forward pass has to save."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def nested_lstm(
@@ -108,8 +116,7 @@ def nested_lstm(
         compute_dtype == torch.bfloat16,
     )
     # An operator does not see the caller's grad mode, so it is told.
-    save = torch.is_grad_enabled() and any(x.requires_grad for x in layer.differentiable())
-    output, h_n, c_n, _ = _forward(*layer, save)
+    output, h_n, c_n, _ = _forward(*layer, are_trained(layer.differentiable()))
     return output, h_n, c_n
 
 
