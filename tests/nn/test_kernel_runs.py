@@ -46,7 +46,9 @@ def test_runs_are_identical_whatever_the_number_of_threads(
 
 
 def test_concurrent_calls_do_not_meet() -> None:
-    layers = [NestedLSTM(3, 8 + 5 * k) for k in range(4)]
+    layers = [
+        NestedLSTM(3, 8 + 5 * k, compute_dtype=torch.bfloat16 if k % 2 else None) for k in range(4)
+    ]
     inputs = [torch.randn(9, 30 + k, 3, requires_grad=True) for k in range(4)]
     expected = [step(layer, x) for layer, x in zip(layers, inputs, strict=True)]
 
@@ -178,9 +180,10 @@ def test_export_holds_the_operator_and_any_batch() -> None:
     assert torch.equal(program.module()(x)[0], layer(x)[0])
 
 
-def test_compiled_training_runs_on_the_kernel() -> None:
+@pytest.mark.parametrize("compute_dtype", [None, torch.bfloat16])
+def test_compiled_training_runs_on_the_kernel(compute_dtype: torch.dtype | None) -> None:
     torch._dynamo.reset()
-    layer = NestedLSTM(3, 20, num_layers=2)
+    layer = NestedLSTM(3, 20, num_layers=2, compute_dtype=compute_dtype)
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True, dynamic=True)
     for N in (4, 37):
         x = torch.randn(5, N, 3, requires_grad=True)
@@ -281,17 +284,44 @@ def test_second_derivatives_of_bfloat16_are_the_reference_s(
         torch.testing.assert_close(one, other, rtol=0.1, atol=0.05 * other.abs().max().item())
 
 
-def test_compute_dtype_is_exported_and_compiled() -> None:
+def test_compute_dtype_is_exported_and_autocast_compiled() -> None:
     layer = NestedLSTM(3, 12, compute_dtype=torch.bfloat16).eval()
     x = torch.randn(6, 21, 3)
     program = torch.export.export(layer, (x,))
     assert torch.equal(program.module()(x)[0], layer(x)[0])
     torch._dynamo.reset()
-    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
-    for actual, wanted in zip(
-        step(compiled, x.requires_grad_()), step(layer, x.requires_grad_()), strict=True
-    ):
+    twin = NestedLSTM(3, 12)
+    twin.load_state_dict(layer.state_dict())
+    compiled = torch.compile(twin, backend="aot_eager", fullgraph=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        results = step(compiled, x.requires_grad_())
+    for actual, wanted in zip(results, step(layer, x), strict=True):
         torch.testing.assert_close(actual, wanted)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("proj_size", [0, 5])
+def test_bfloat16_keeps_its_bounds_in_packed_bidirectional_layers(
+    depth: int, proj_size: int
+) -> None:
+    options = {"depth": depth, "proj_size": proj_size, "num_layers": 2, "bidirectional": True}
+    short = NestedLSTM(3, 20, **options, compute_dtype=torch.bfloat16)
+    exact = NestedLSTM(3, 20, **options, dtype=torch.float64)
+    exact.load_state_dict(short.state_dict())
+    lengths = torch.tensor([9, 1, 7, 4] * 5)
+    x = torch.randn(9, 20, 3)
+
+    def run(layer: NestedLSTM, x: Tensor) -> list[Tensor]:
+        x.requires_grad_()
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        output, (h, c) = layer(packed)
+        loss = output.data.square().sum() + h.sum() + c.sum()
+        return [output.data, h, c, *torch.autograd.grad(loss, [x, *layer.parameters()])]
+
+    assert kernel_info(short, x).path == "native"
+    for k, (actual, wanted) in enumerate(zip(run(short, x), run(exact, x.double()), strict=True)):
+        error = (actual.double() - wanted).abs().max() / wanted.abs().max()
+        assert error < (0.03 if k < 3 else 0.06), k
 
 
 @pytest.mark.parametrize(
@@ -330,12 +360,26 @@ def test_little_work_runs_on_the_reference_and_is_named(
 
 @pytest.mark.parametrize("wanted", ["reference", "native", *kernels.instruction_sets()])
 def test_the_environment_chooses(wanted: str) -> None:
-    code = "from nestcast.nn import kernel_info; print(kernel_info().description)"
+    code = """
+import torch
+from nestcast.nn import NestedLSTM, kernel_info
+print(kernel_info().description)
+layer, x = NestedLSTM(3, 20), torch.randn(9, 21, 3)
+short = NestedLSTM(3, 20, compute_dtype=torch.bfloat16)
+short.load_state_dict(layer.state_dict())
+print(kernel_info().bfloat16, torch.equal(layer(x)[0], short(x)[0]))
+"""
     environment = {**os.environ, kernels.VARIABLE: wanted}
     shown = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert shown.stdout.strip() == kernels.describe(kernels.choose(wanted))
+    name = kernels.choose(wanted)
+    multiplies = name is not None and native._OF_BFLOAT16[name] is not None
+    computes_in_float32 = name is not None and not multiplies
+    assert shown.stdout.splitlines() == [
+        kernels.describe(name),
+        f"{multiplies} {computes_in_float32}",
+    ]
 
 
 def test_a_kernel_that_is_not_there_is_refused() -> None:
