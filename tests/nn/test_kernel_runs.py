@@ -328,13 +328,13 @@ def test_bfloat16_keeps_its_bounds_in_packed_bidirectional_layers(
     ("T", "N", "H", "with_gradients", "without"),
     [
         (1, 100, 64, False, False),
-        (2, 3, 64, False, False),
-        (3, 4, 64, True, False),
-        (2, 11, 64, True, True),
-        (3, 4, 1000, True, False),
-        (2, 17, 1000, True, True),
-        (100, 1, 64, True, True),
-        (100, 1, 201, True, False),
+        (2, 8, 64, False, False),
+        (2, 9, 64, True, False),
+        (3, 16, 64, True, False),
+        (3, 17, 64, True, True),
+        (10, 1, 200, True, True),
+        (20, 1, 201, False, False),
+        (21, 1, 201, True, False),
     ],
 )
 def test_little_work_runs_on_the_reference_and_is_named(
@@ -354,7 +354,7 @@ def test_little_work_runs_on_the_reference_and_is_named(
             assert len(calls) == expected
             assert info.path == ("native" if expected else "reference")
             assert expected or f"{T} steps of {N} samples" in info.description
-    assert kernel_info(NestedLSTM(3, 64), torch.randn(5, 3)).path == "reference"  # no batch axis
+    assert kernel_info(NestedLSTM(3, 64), torch.randn(3, 3)).path == "reference"  # no batch axis
     assert kernel_info(NestedLSTM(3, 64), torch.randn(50, 3)).path == "native"
 
 

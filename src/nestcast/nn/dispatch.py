@@ -27,9 +27,8 @@ def kernel_info(layer: nn.Module | None = None, input: Tensor | None = None) -> 
     """Say which implementation `NestedLSTM` runs on here, or one layer with one input.
 
     Where it is the native kernel, little work still runs on the reference, which is faster there:
-    one step; T steps of N samples where T * N is at most a tenth (without gradients a third) of
-    `hidden_size` or of 100, whichever is less; and one sample of more than 200 units without
-    gradients.
+    T steps of N samples if (T - 1)**2 * N is at most 8, or 64 without gradients, and one sample of
+    a layer of more than 200 units if there are at most 20 steps or no gradients.
 
     Example:
         >>> kernel_info().path in ("native", "reference")

@@ -68,15 +68,16 @@ def obstacle(tensors: Sequence[Tensor], depth: int) -> str | None:
 def pays(T: int, N: int, H: int, training: bool) -> bool:
     """Whether the kernel is the faster one for N samples of T steps, where it can run.
 
-    To bring the weights into its order takes as long as some steps of some samples, and one sample
-    leaves most of a tile empty; the crossover was measured (`benchmarks/kernel.py --parts
-    crossover`). A compiled program, whose sizes may be open, always takes the kernel.
+    To bring the weights into its order takes as long as some steps, and few samples leave most of a
+    tile empty; the crossover was measured (`benchmarks/kernel.py --parts crossover`). A compiled
+    program, whose sizes may be open, always takes the kernel.
     """
     if torch.compiler.is_compiling():
         return True
-    if T == 1 or (N == 1 and H > 200 and not training):
-        return False
-    return (10 if training else 3) * T * N > min(H, 100)
+    if N == 1 and H > 200:
+        return training and T > 20
+    most_for_the_reference = 8 if training else 64
+    return (T - 1) ** 2 * N > most_for_the_reference
 
 
 def are_trained(tensors: Sequence[Tensor]) -> bool:
