@@ -76,8 +76,8 @@ def pays(T: int, N: int, H: int, training: bool) -> bool:
         return True
     if N == 1 and H > 200:
         return training and T > 20
-    most_for_the_reference = 8 if training else 64
-    return (T - 1) ** 2 * N > most_for_the_reference
+    work = (T - 1) ** 2 * N
+    return work > (8 if training else 64)
 
 
 def are_trained(tensors: Sequence[Tensor]) -> bool:
