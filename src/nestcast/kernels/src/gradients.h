@@ -14,11 +14,11 @@ constexpr Index kQueueSlots = 8;
 // One weight gradient: rows of d times columns of a.
 struct WeightGradient {
   Index rows, columns;
-  float* d = nullptr;     // [slot][padded rows][lane]; of bfloat16, one slot for each tile of a set
+  float* d = nullptr;  // [slot][padded rows][lane]; of bfloat16, one slot for each tile of a set
   float* d_words = nullptr;  // [slot][padded rows][word of lanes]; `d` itself if floats
-  float* a = nullptr;     // [panel][slot][word of lanes][column of the panel]
-  float* sum = nullptr;   // [panel][padded row][column of the panel]
-  float* bias = nullptr;  // [padded row][lane]: the sum of d, lane by lane
+  float* a = nullptr;        // [panel][slot][word of lanes][column of the panel]
+  float* sum = nullptr;      // [panel][padded row][column of the panel]
+  float* bias = nullptr;     // [padded row][lane]: the sum of d, lane by lane
 
   Index padded_rows() const { return round_up(rows, kGradientRows); }
   Index padded_columns() const { return round_up(columns, kWidth); }

@@ -40,9 +40,8 @@ NESTCAST_INLINE Vector interleave(Vector shortened) {
   typedef std::int16_t Halves __attribute__((vector_size(64)));
   const Halves order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                         8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  return reinterpret_cast<Vector>(
-      _mm512_permutexvar_epi16(reinterpret_cast<__m512i>(order),
-                                                            reinterpret_cast<__m512i>(shortened)));
+  return reinterpret_cast<Vector>(_mm512_permutexvar_epi16(
+      reinterpret_cast<__m512i>(order), reinterpret_cast<__m512i>(shortened)));
 }
 
 inline std::uint32_t shorten(float value) {
