@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from nestcast.errors import ModelError
 from nestcast.nn import NestedLSTM
 
+_FARTHEST = 20.0  # standard deviations that an input may be from its mean
+
 Cell = Literal["nested", "lstm", "gru", "mlp"]
 
 
@@ -101,8 +103,8 @@ class ForecastNetwork(nn.Module):
         Returns:
             Shape (steps, batch, periods ahead, outputs), without steps if `last` is given.
         """
-        past = ((past - self.past_center) / self.past_spread).clamp(-8, 8)
-        ahead = ((ahead - self.ahead_center) / self.ahead_spread).clamp(-8, 8)
+        past = ((past - self.past_center) / self.past_spread).clamp(-_FARTHEST, _FARTHEST)
+        ahead = ((ahead - self.ahead_center) / self.ahead_spread).clamp(-_FARTHEST, _FARTHEST)
         static = torch.cat(
             [past.new_zeros(len(codes), 0)]
             + [embed(code) for embed, code in zip(self.embeddings, codes.T, strict=True)],
