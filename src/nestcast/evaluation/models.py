@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, get_args
+from typing import Protocol
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.forecast import Forecast
 from nestcast.forecaster import Forecaster
-from nestcast.model.network import Cell
+from nestcast.model.network import check_cell
 from nestcast.recipes.global_network import EFFORTS
 from nestcast.training import Report, silent
 
@@ -81,13 +81,11 @@ def network_options(name: str) -> dict[str, str] | None:
 
     Example:
         >>> network_options("nestcast-quick-gru"), network_options("naive")
-        ({'effort': 'quick', 'cell': 'gru'}, None)
+        ({'effort': 'quick', 'cell': 'gru:1'}, None)
     """
-    first, *parts = name.split("-")
-    options: dict[str, str] = {}
-    for part in parts:
-        option = "effort" if part in EFFORTS else "cell"
-        if option in options or (option == "cell" and part not in get_args(Cell)):
-            return None
-        options[option] = part
-    return options if first == NETWORK else None
+    first, _, rest = name.partition("-")
+    if first != NETWORK:
+        return None
+    effort, _, cell = rest.partition("-") if rest.partition("-")[0] in EFFORTS else ("", "", rest)
+    options = {"effort": effort, "cell": cell and check_cell(cell)}
+    return {option: value for option, value in options.items() if value}
