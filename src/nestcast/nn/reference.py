@@ -6,7 +6,7 @@ Source: Moniz and Krueger, "Nested LSTMs", arXiv 1801.10308, equations 6 to 17.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,31 +23,16 @@ class Level(NamedTuple):
     bias: Tensor | None  # (4H,)
 
 
-class _Rounded(torch.autograd.Function):
-    """Rounds values to a shorter type, or the gradients that come back, or both."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, value_dtype: torch.dtype, gradient_dtype: torch.dtype) -> Tensor:
-        return x.to(value_dtype).to(x.dtype)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.gradient_dtype = inputs[2]
-
-    @staticmethod
-    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None]:
-        return _rounded(d, ctx.gradient_dtype, d.dtype), None, None
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
-        return tangent.clone()
+def _rounded_value(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x rounded to a shorter type; its gradient is not."""
+    value = x.detach().to(dtype).to(x.dtype)
+    return torch.where(value == x, x, x + (value - x).detach())  # an infinity less itself is none
 
 
-def _rounded(x: Tensor, value_dtype: torch.dtype, gradient_dtype: torch.dtype) -> Tensor:
-    rounded: Tensor = _Rounded.apply(x, value_dtype, gradient_dtype)  # type: ignore[no-untyped-call]
-    return rounded
+def _rounded_gradient(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x; its gradient is rounded to a shorter type, by the conversion back."""
+    short = x.to(dtype).to(x.dtype)
+    return torch.where(short.isfinite(), x.detach() + (short - short.detach()), x)
 
 
 def _product(
@@ -56,8 +41,8 @@ def _product(
     """`linear`, with the operands of the product, and of its gradients, rounded first."""
     if compute_dtype is None:
         return linear(x, weight, bias)
-    x, weight = (_rounded(operand, compute_dtype, operand.dtype) for operand in (x, weight))
-    product = _rounded(linear(x, weight), x.dtype, compute_dtype)
+    x, weight = (_rounded_value(operand, compute_dtype) for operand in (x, weight))
+    product = _rounded_gradient(linear(x, weight), compute_dtype)
     return product if bias is None else product + bias
 
 
