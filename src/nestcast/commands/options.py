@@ -31,7 +31,17 @@ Likelihood = Annotated[
     ),
 ]
 Cell = Annotated[
-    str | None, typer.Option(help="What remembers: nested (unless told), lstm, gru or mlp.")
+    str | None,
+    typer.Option(
+        help="What remembers: nested:2 (unless told), lstm:1, gru:1, with any number, or mlp."
+    ),
+]
+
+KnownAssortment = Annotated[
+    bool,
+    typer.Option(
+        "--known-assortment", help="The series to forecast are known to be all that will be sold."
+    ),
 ]
 
 Time = Annotated[str | None, typer.Option(help="Column with the date.")]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nestcast.data.calendar import Calendar
 from nestcast.data.panel import Panel
+from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import from_listing
@@ -71,6 +72,8 @@ class Features:
             calendar_features(calendar, schema.horizon, schema.yearly)
         )
         size = scale[:, :-1] if schema.relative else np.float32(1)
+        # What is smaller than this differs little from nothing; above, ratios count.
+        self._small = 0.1 * (1.0 if schema.relative else min(schema.typical, 1.0))
         self._set_groups(panel, np.asarray(filled / size, np.float32), own_start)
         self._observed = [_last_and_usual(panel.observed[name]) for name in schema.observed]
         self._known = [self._known_ahead(panel, name) for name in schema.known]
@@ -95,6 +98,13 @@ class Features:
             window = self.length if group in schema.parts else panel.calendar.year
             means = sums.running_means(window, _PSEUDO_CELLS)
             self._newcomers.append((torch.from_numpy(sums.code), torch.from_numpy(means)))
+        self._arrivals: list[Table] = []
+        grouping = Grouping(panel)
+        for group in schema.assortment:
+            kinds = grouping.kinds(group, schema.item)
+            arrivals = np.zeros((kinds.max(initial=0) + 1, self.length + 1), np.float32)
+            np.add.at(arrivals, (kinds, listed), 1)
+            self._arrivals.append((torch.from_numpy(kinds[item]), torch.from_numpy(arrivals)))
         self._shares: list[Table] = []
         if schema.newcomers:
             sums = groups.sums((values != 0).astype(np.float32), (schema.item,))
@@ -146,10 +156,12 @@ class Features:
         if not schema.relative:
             columns += [last / schema.typical, scale / schema.typical]
         for code, means in (*self._means, *self._newcomers, *self._shares):
-            columns.append(means[code[rows], periods].asinh())
+            columns.append((means[code[rows], periods] / self._small).asinh())
         if not schema.relative:
             for code, means in self._newcomers:
                 columns.append(means[code[rows], periods] / schema.typical)
+        for code, arrivals in self._arrivals:
+            columns.append(arrivals[code[rows], periods].log1p())
         for values, usual in self._observed:
             at = values[rows, periods]
             given = torch.isfinite(at)
@@ -185,7 +197,8 @@ class Features:
             last_year, year_seen = self._before(series, target - self.schema.year, origin)
             columns += [last_year / scale, year_seen.float()]
         for code, means in self._means[: len(self.schema.groups)]:
-            columns.append(means[code[series], (target - lag + 1).clamp(min=0)].asinh())
+            at = means[code[series], (target - lag + 1).clamp(min=0)]
+            columns.append((at / self._small).asinh())
         for values in self._known:
             at = values[series if len(values) > 1 else 0, target]
             given = torch.isfinite(at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from nestcast.model.features import Features
 from nestcast.model.groups import column
 from nestcast.model.likelihood import Size
 from nestcast.model.nameparts import with_name_parts
-from nestcast.model.network import Cell, ForecastNetwork, NetworkConfig
+from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large, check_cell
 from nestcast.model.population import with_series
 from nestcast.model.schema import Schema, schema_of
 from nestcast.recipes.base import Prediction, Recipe
@@ -78,9 +78,11 @@ class GlobalNetwork(Recipe):
     Args:
         effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
         family: name of the likelihood; by default negative binomial for counts, else normal.
-        cell: the encoder, `nested`, `lstm`, `gru` or `mlp`.
+        cell: the encoder: `nested:2`, `lstm:1`, `gru:1`, with any number of levels or layers, or
+            `mlp`; all of them are as large, by their number of parameters.
         squared: whether squared errors count in units of the target, the same for every series;
             else errors are relative to the size of a series.
+        known_assortment: whether what is asked for is known to be all that will be sold.
 
     Raises:
         OptionError: no such effort, likelihood or cell.
@@ -94,24 +96,22 @@ class GlobalNetwork(Recipe):
         family: str | None = None,
         cell: str = "nested",
         squared: bool = False,
+        known_assortment: bool = False,
     ) -> None:
-        for wanted, known, what in (
-            (effort, tuple(EFFORTS), "effort"),
-            (cell, get_args(Cell), "cell"),
-        ):
-            if wanted not in known:
-                raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
+        if effort not in EFFORTS:
+            raise OptionError(f"unknown effort {effort!r}: use one of {', '.join(EFFORTS)}.")
         if family is not None:
             likelihood(family)
         self.effort = EFFORTS[effort]
-        self._wanted_family, self._cell, self._squared = family, cell, squared
+        self._wanted_family, self._cell, self._squared = family, check_cell(cell), squared
+        self._known_assortment = known_assortment
         self._settings: Settings
         self._networks: list[ForecastNetwork]
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
         generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
-        schema = schema_of(panel, horizon)
+        schema = schema_of(panel, horizon, known_assortment=self._known_assortment)
         panel, weight, named = _population(panel, asked, generator)
         family = self._wanted_family or ("negative-binomial" if panel.is_count else "normal")
         features = Features(panel, schema)
@@ -122,12 +122,14 @@ class GlobalNetwork(Recipe):
             squared=self._squared,
             members=self.effort.members,
             schema=schema,
-            network=NetworkConfig(
-                past=past,
-                ahead=ahead,
-                outputs=likelihood(family).parameters,
-                vocabularies=tuple(map(len, schema.vocabularies.values())),
-                cell=self._cell,  # type: ignore[arg-type]
+            network=as_large(
+                NetworkConfig(
+                    past=past,
+                    ahead=ahead,
+                    outputs=likelihood(family).parameters,
+                    vocabularies=tuple(map(len, schema.vocabularies.values())),
+                ),
+                self._cell,
             ),
             calibration=Calibration(),
         )
