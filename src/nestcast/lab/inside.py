@@ -148,7 +148,7 @@ def autocorrelation(series: Iterable[np.ndarray]) -> np.ndarray:
     Example:
         >>> slow, fast = np.sin(np.arange(60) / 10), np.array([1.0, -1] * 30)
         >>> autocorrelation([np.stack([slow, fast], axis=1)]).round(2).tolist()
-        [0.99, -1.0]
+        [1.0, -1.0]
 
     Args:
         series: each of shape (time, units); pairs are taken within one, the mean over all.
@@ -158,12 +158,13 @@ def autocorrelation(series: Iterable[np.ndarray]) -> np.ndarray:
     """
     series = list(series)
     mean = np.concatenate(series).mean(axis=0)
-    pairs = sum(len(one) - 1 for one in series)
-    points = sum(len(one) for one in series)
-    together = sum(((one[:-1] - mean) * (one[1:] - mean)).sum(axis=0) for one in series)
-    alone = sum(((one - mean) ** 2).sum(axis=0) for one in series)
+    together, before, after = (
+        sum(((one[a] - mean) * (one[b] - mean)).sum(axis=0) for one in series)
+        for a, b in ((slice(-1), slice(1, None)), (slice(-1),) * 2, (slice(1, None),) * 2)
+    )
+    spread = np.sqrt(before * after)  # at least `together`
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(alone > 1e-12, together / alone * points / pairs, np.nan))
+        return np.asarray(np.where(spread > 1e-12, together / spread, np.nan))
 
 
 def influence(model: CharacterModel, numbers: Tensor) -> np.ndarray:

@@ -36,7 +36,7 @@ class AdditiveNestedLSTM(NestedLSTM):
         if self.num_layers > 1 or self.bidirectional or lengths is not None:
             raise NotImplementedError("one layer, one direction, no packed sequences")
         levels = self._levels("_l0")
-        output, h, c = self._with_state(input, hx)
+        output, h, c = self._with_state(input, hx, None)
         outputs, hidden, cells = [], h[0], list(c[:, 0].unbind(0))
         for x in output:
             hidden, cells = additive_step(x, hidden, cells, levels)
