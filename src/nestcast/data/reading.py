@@ -14,6 +14,7 @@ from nestcast.data.attributes import read_attributes
 from nestcast.data.build import build_arrays
 from nestcast.data.calendar import Calendar, Dates
 from nestcast.data.checks import Check, not_whole
+from nestcast.data.daily import daily_totals
 from nestcast.data.dates import DateReader, date_reader, month_reader
 from nestcast.data.engine import Engine, engine, one_line_errors
 from nestcast.data.layout import Layout, choose_layout, sales_files
@@ -65,8 +66,8 @@ def read_panel(
             files (CSV with any usual delimiter, gzipped or not, or Parquet); a DuckDB relation; or
             a frame with the Arrow interface (pandas with pyarrow, Polars, pyarrow).
         time, series, target, price: the columns; those of the Kaggle layouts and nixtla's
-            `unique_id, ds, y` are recognised. The price becomes `panel.observed`, as its mean over
-            the rows of each series and period.
+            `unique_id, ds, y` are recognised. The price becomes `panel.observed[column]`, as its
+            mean over the rows of each series and period; `panel.price_name` is the column.
         freq: length of a period, `1d`, `1w` or `1mo`; by default months for the Kaggle layouts,
             else what the dates suggest.
         preset: known cleaning to apply, such as `1c`; without, nothing is changed.
@@ -127,6 +128,7 @@ def read_panel(
         periods = periods_of(days, layout.freq, keep_incomplete)
         calendar = periods.calendar.head(periods.complete)
         arrays = build_arrays(db, layout.series, calendar, cleaning, layout.price is not None)
+        daily = daily_totals(db, layout.series, calendar, days, attributes)
         report = _report(db, checks, layout, cleaning, periods, calendar, days, rows)
     return Panel(
         keys=arrays.keys,
@@ -139,6 +141,8 @@ def read_panel(
         observed={} if arrays.price is None else {str(layout.price): arrays.price},
         attributes={key: attributes[key] for key in layout.series if key in attributes},
         report=report,
+        price_name=layout.price,
+        daily=daily,
     )
 
 
