@@ -32,7 +32,22 @@ FORBIDDEN = {
         "nestcast.evaluation",
     ],
     "recipes": ["nestcast.forecast", "nestcast.console", "nestcast.evaluation"],
-    "evaluation": ["nestcast.console", "nestcast.commands", "nestcast.nn", "nestcast.kernels"],
+    "evaluation": [
+        "nestcast.console",
+        "nestcast.commands",
+        "nestcast.nn",
+        "nestcast.kernels",
+        "nestcast.report",
+    ],
+    "report": [
+        "torch",
+        "nestcast.nn",
+        "nestcast.model",
+        "nestcast.recipes",
+        "nestcast.forecaster",
+        "nestcast.console",
+        "nestcast.commands",
+    ],
     "commands": ["nestcast.model", "nestcast.recipes", "nestcast.nn", "nestcast.kernels"],
     ".": ["nestcast.cli"],
 }

@@ -11,13 +11,10 @@ import typer
 
 from nestcast._version import __version__
 from nestcast.commands import options
-from nestcast.errors import NestcastError, OptionError
+from nestcast.errors import NestcastError
 
 if TYPE_CHECKING:
     from nestcast.console import Messages
-    from nestcast.data import Panel
-    from nestcast.data.pairs import Pairs
-    from nestcast.forecaster import Forecaster
 
 app = typer.Typer(
     name="nestcast",
@@ -77,6 +74,9 @@ def forecast(
         Path | None, typer.Option(help="Forecast with this saved model instead of training.")
     ] = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the page to look at too: .html.")
+    ] = None,
     seed: options.Seed = 0,
     time: options.Time = None,
     series: options.Series = None,
@@ -94,26 +94,30 @@ def forecast(
     quiet: options.Quiet = False,
 ) -> None:
     """Read raw rows, train, and forecast the next periods of every series."""
+    from nestcast.commands.forecasting import Options, make_forecast
+    from nestcast.commands.output import write_forecast
     from nestcast.commands.reading import Reading, beside
-    from nestcast.data.pairs import find_pairs
+    from nestcast.commands.report import check_page, write_page
     from nestcast.data.tables import check_table_name
     from nestcast.files import check_place
-    from nestcast.forecast import probabilities_of
 
-    levels = options.numbers(level, "--level")
-    probabilities_of(levels)
-    limits = options.limits(clip)
-    if horizon is not None and horizon < 1:
-        raise OptionError(f"--horizon must be 1 or more, not {horizon}.")
-    _check_model_options(model, recipe=recipe, clip=clip, save_model=save_model)
+    wanted = Options(
+        pairs=pairs,
+        horizon=horizon,
+        level=level,
+        clip=clip,
+        recipe=recipe,
+        model=model,
+        save_model=save_model,
+        seed=seed,
+    )
+    wanted.check()
     if output is not None:
         check_table_name(output)
         check_place(output)
-    if save_model is not None:
-        check_place(save_model)
+    if report is not None:
+        check_page(report)
     say = _messages(quiet)
-    options.use_threads(threads)
-    forecaster = None if model is None else _load(model)
     reading = Reading(
         rejected=beside(output, rejected),
         time=time,
@@ -129,25 +133,90 @@ def forecast(
         memory_limit=memory_limit,
         threads=threads,
     )
-    panel = reading.panel(source, say)
-    pairs = pairs or find_pairs(source)
-    wanted = None
-    if pairs is not None:
-        wanted = reading.pairs(pairs, panel, say)
-        if wanted.ids is not None and (horizon or 1) != 1:
-            raise OptionError(
-                f"{pairs} has one ID for each pair, which take one number each: "
-                "use --horizon 1, or pairs without an ID column."
-            )
-
-    if forecaster is None:
-        forecaster = _fit(panel, wanted, horizon or 1, recipe or "global", seed, limits, say)
-        if save_model is not None:
-            forecaster.save(save_model)
-            say.say(f"model saved to {save_model}")
-    _write_forecast(forecaster, panel, wanted, horizon, levels, output)
+    made = make_forecast(source, wanted, reading, say)
+    write_forecast(made, wanted.levels, output)
     if output is not None:
         say.say(f"forecast written to {output}")
+    if report is not None:
+        write_page(made, model, None, report, say)
+
+
+@app.command(epilog="Example: nestcast report my-data --model my-model -o report.html")
+def report(
+    source: options.Source,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page, .html.")] = Path(
+        "report.html"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+    ] = None,
+    backtest: Annotated[
+        Path | None,
+        typer.Option(
+            help="What nestcast backtest DIR -o FILE.json wrote, to say how good the forecast is. "
+            "Else backtest.json in the model's folder."
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Series to forecast. Else test.csv of the folder, or all that sold."),
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
+    ] = None,
+    level: options.Level = "80,95",
+    clip: options.Clip = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="global (one network for all series) or seed (classical).")
+    ] = None,
+    save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
+    seed: options.Seed = 0,
+    time: options.Time = None,
+    series: options.Series = None,
+    target: options.Target = None,
+    price: options.Price = None,
+    freq: options.Freq = None,
+    date_format: options.DateFormat = None,
+    encoding: options.Encoding = "utf-8",
+    preset: options.Preset = None,
+    keep_incomplete: options.KeepIncomplete = False,
+    max_rejected: options.MaxRejected = 0.01,
+    rejected: options.Rejected = None,
+    memory_limit: options.MemoryLimit = "2GB",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast, and write a page to look at: one HTML file that works offline."""
+    from nestcast.commands.forecasting import Options
+    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.report import run_report
+
+    wanted = Options(
+        pairs=pairs,
+        horizon=horizon,
+        level=level,
+        clip=clip,
+        recipe=recipe,
+        model=model,
+        save_model=save_model,
+        seed=seed,
+    )
+    reading = Reading(
+        rejected=beside(output, rejected),
+        time=time,
+        series=series,
+        target=target,
+        price=price,
+        freq=freq,
+        date_format=date_format,
+        encoding=encoding,
+        preset=preset,
+        keep_incomplete=keep_incomplete,
+        max_rejected=max_rejected,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    run_report(source, wanted, reading, backtest, output, _messages(quiet))
 
 
 @app.command(
@@ -285,71 +354,6 @@ def demo(
     from nestcast.demo import run_demo
 
     run_demo(folder, seed, _messages(quiet))
-
-
-def _fit(
-    panel: Panel,
-    wanted: Pairs | None,
-    horizon: int,
-    recipe: str,
-    seed: int,
-    limits: tuple[float, float] | None,
-    say: Messages,
-) -> Forecaster:
-    from nestcast.forecaster import Forecaster
-
-    forecaster = Forecaster(horizon, recipe=recipe, seed=seed, clip=limits)
-    with say.training() as report:
-        forecaster.fit(panel, None if wanted is None else wanted.keys, report)
-    rows = forecaster.layers()
-    total = sum(parameters for *_, parameters in rows)
-    say.table(f"recipe {recipe}", ["layer", "output", "parameters"], [*rows, ("total", "", total)])
-    return forecaster
-
-
-def _write_forecast(
-    forecaster: Forecaster,
-    panel: Panel,
-    wanted: Pairs | None,
-    horizon: int | None,
-    levels: list[float],
-    output: Path | None,
-) -> None:
-    from dataclasses import replace
-
-    from nestcast.commands.output import write_or_print
-
-    keys = None if wanted is None else wanted.keys
-    result = forecaster.predict(horizon, levels, panel=panel, pairs=keys)
-    if wanted is not None:
-        result = replace(result, keys=wanted.given)
-    if wanted is not None and wanted.ids is not None:
-        columns = result.to_submission(wanted.ids, _submission_column(panel))
-    else:
-        columns = result.to_columns(levels)
-    write_or_print(columns, output)
-
-
-def _submission_column(panel: Panel) -> str:
-    """The competition's name for a month of daily counts, or the target's own name."""
-    if panel.target_name == "item_cnt_day" and panel.calendar.freq == "1mo":
-        return "item_cnt_month"
-    return panel.target_name
-
-
-def _check_model_options(model: Path | None, **fitted_with: object) -> None:
-    """A saved model has its own recipe and clip; to accept others would silently ignore them."""
-    if model is not None:
-        for name, value in fitted_with.items():
-            if value is not None:
-                option = "--" + name.replace("_", "-")
-                raise OptionError(f"{option} cannot be combined with --model: leave one out.")
-
-
-def _load(folder: Path) -> Forecaster:
-    from nestcast.forecaster import Forecaster
-
-    return Forecaster.load(folder)
 
 
 def _messages(quiet: bool) -> Messages:

@@ -10,16 +10,20 @@ from nestcast.console import Messages
 from nestcast.data import Panel, read_pairs, read_panel, write_table
 from nestcast.data.simulate import simulate_sales
 from nestcast.errors import OptionError
+from nestcast.evaluation import backtest
 from nestcast.files import check_place
 from nestcast.forecast import Floats, Forecast
 from nestcast.forecaster import Forecaster
+from nestcast.report import Accuracy, read_accuracy, write_report
+from nestcast.report.accuracy import FILE_NAME
 
 _CLIP = (0.0, 20.0)  # as the competition that the layout is from scores
 _SHOWN = 8
+_ORIGINS = 3
 
 
 def run_demo(folder: Path, seed: int, say: Messages) -> None:
-    """Simulate, forecast, compare with the truth, and say where all of it is.
+    """Simulate, forecast, compare with the truth, write the page, and say where all of it is.
 
     Args:
         folder: where to; new, empty, or that of an earlier demonstration.
@@ -30,6 +34,7 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
         OptionError: the folder holds something else or cannot be written.
     """
     data, output, model = folder / "data", folder / "forecast.csv", folder / "model"
+    page = folder / "report.html"
     check_place(folder)
     if folder.is_file() or (
         folder.exists() and not (data / "truth.csv").exists() and any(folder.iterdir())
@@ -54,16 +59,29 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
     past = _sold(panel, forecast)
     _show_largest(say, panel, forecast, truth, past, month)
     _show_errors(say, forecast, truth, past, month)
+    accuracy = _backtest(panel, model, say)
+    write_report(forecast, panel, page, clip=_CLIP, accuracy=accuracy)
     say.say(
         f"""
+{page}  the page to look at, in any browser
 {data}/  the rows, as a shop would have them, and the truth of {month}
 {output}  units of each shop and item in {month}, with 80% and 95% intervals
 {model}/  the model
 
 The same by hand:
   nestcast simulate shop-data --size demo --seed {seed}
-  nestcast forecast shop-data -o forecast.csv --clip 0,20"""
+  nestcast forecast shop-data -o forecast.csv --clip 0,20 --report report.html"""
     )
+
+
+def _backtest(panel: Panel, model: Path, say: Messages) -> Accuracy:
+    """How good such forecasts were in months already known, kept with the model."""
+    rules = ["nestcast", "naive", "seasonal-naive", "mean-3"]
+    saved = model / FILE_NAME
+    with say.steps(_ORIGINS * len(rules)) as tell:
+        result = backtest(panel, rules, origins=_ORIGINS, refit=False, clip=_CLIP, tell=tell)
+    result.write(saved)
+    return read_accuracy(saved, panel.calendar)
 
 
 def _sold(panel: Panel, forecast: Forecast) -> Floats:

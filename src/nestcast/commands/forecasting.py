@@ -1,0 +1,116 @@
+"""From raw rows to a forecast, as the commands that need one share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nestcast.commands import options
+from nestcast.commands.reading import Reading
+from nestcast.console import Messages
+from nestcast.data import Panel
+from nestcast.data.pairs import Pairs, find_pairs
+from nestcast.errors import OptionError
+from nestcast.files import check_place
+from nestcast.forecast import Forecast, probabilities_of
+from nestcast.forecaster import Forecaster
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to forecast and how, as the command was told."""
+
+    pairs: Path | None
+    horizon: int | None
+    level: str
+    clip: str | None
+    recipe: str | None
+    model: Path | None
+    save_model: Path | None
+    seed: int
+
+    @property
+    def levels(self) -> list[float]:
+        """The intervals to give, in per cent."""
+        return options.numbers(self.level, "--level")
+
+    def check(self) -> None:
+        """See before long work that the options make sense.
+
+        Raises:
+            OptionError: they do not.
+        """
+        probabilities_of(self.levels)
+        options.limits(self.clip)
+        if self.horizon is not None and self.horizon < 1:
+            raise OptionError(f"--horizon must be 1 or more, not {self.horizon}.")
+        # A saved model has its own recipe and clip; to accept others would silently ignore them.
+        fitted_with = {
+            "--recipe": self.recipe,
+            "--clip": self.clip,
+            "--save-model": self.save_model,
+        }
+        for option, value in fitted_with.items():
+            if self.model is not None and value is not None:
+                raise OptionError(f"{option} cannot be combined with --model: leave one out.")
+        if self.save_model is not None:
+            check_place(self.save_model)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A forecast, and what it was made from.
+
+    Args:
+        panel: the rows.
+        pairs: the series asked for, if a file names them.
+        forecaster: what made it.
+        forecast: keyed like the panel.
+    """
+
+    panel: Panel
+    pairs: Pairs | None
+    forecaster: Forecaster
+    forecast: Forecast
+
+
+def make_forecast(source: str, wanted: Options, reading: Reading, say: Messages) -> Made:
+    """Read the rows, train or load a model, and forecast.
+
+    Raises:
+        NestcastError: whatever a user can mend.
+    """
+    wanted.check()
+    options.use_threads(reading.threads)
+    forecaster = None if wanted.model is None else Forecaster.load(wanted.model)
+    panel = reading.panel(source, say)
+    path = wanted.pairs or find_pairs(source)
+    pairs = None
+    if path is not None:
+        pairs = reading.pairs(path, panel, say)
+        if pairs.ids is not None and (wanted.horizon or 1) != 1:
+            raise OptionError(
+                f"{path} has one ID for each pair, which take one number each: "
+                "use --horizon 1, or pairs without an ID column."
+            )
+    if forecaster is None:
+        forecaster = _fit(panel, pairs, wanted, say)
+        if wanted.save_model is not None:
+            forecaster.save(wanted.save_model)
+            say.say(f"model saved to {wanted.save_model}")
+    keys = None if pairs is None else pairs.keys
+    forecast = forecaster.predict(wanted.horizon, wanted.levels, panel=panel, pairs=keys)
+    return Made(panel, pairs, forecaster, forecast)
+
+
+def _fit(panel: Panel, pairs: Pairs | None, wanted: Options, say: Messages) -> Forecaster:
+    recipe = wanted.recipe or "global"
+    forecaster = Forecaster(
+        wanted.horizon or 1, recipe=recipe, seed=wanted.seed, clip=options.limits(wanted.clip)
+    )
+    with say.training() as report:
+        forecaster.fit(panel, None if pairs is None else pairs.keys, report)
+    rows = forecaster.layers()
+    total = sum(parameters for *_, parameters in rows)
+    say.table(f"recipe {recipe}", ["layer", "output", "parameters"], [*rows, ("total", "", total)])
+    return forecaster

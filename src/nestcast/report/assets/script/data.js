@@ -1,0 +1,37 @@
+// The data: packed JSON, one array for each fact.
+
+async function unpack() {
+  const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (c) =>
+    c.charCodeAt(0),
+  );
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+// One row of a block of numbers.
+function rowOf(block, at) {
+  return {
+    past: block.past ? block.past[at] : null,
+    mean: block.mean ? block.mean[at] : [block.total[at]],
+    bands: block.bands ? block.bands[at] : null,
+    total: block.total[at],
+    low: block.low[at],
+    high: block.high[at],
+    last: block.last[at],
+    year: block.year ? block.year[at] : null,
+  };
+}
+
+// The series of an item, one for each place.
+function seriesOf(data, item) {
+  const found = [];
+  for (let at = data.series.from[item]; at < data.series.from[item + 1]; at++) {
+    const detailed = at < data.detailed.total.length;
+    found.push({
+      place: data.series.place[at],
+      stock: data.series.stock ? data.series.stock[at] : null,
+      ...(detailed ? rowOf(data.detailed, at) : rowOf(data.series, at)),
+    });
+  }
+  return found;
+}

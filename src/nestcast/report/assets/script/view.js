@@ -1,0 +1,153 @@
+// The view of one item, shop or category: a dialog with its history, forecast and parts.
+
+let shown = null; // the chart on view
+
+function legend(data, withStock) {
+  const entries = [["past", "history"], ["forecast", "forecast"]];
+  data.levels.forEach((level, at) => entries.push([`band${at}`, `${level}% interval`]));
+  if (withStock) entries.push(["stock", "stock left"]);
+  const list = element("ul", { class: "legend" });
+  for (const [kind, text] of entries) list.append(element("li", { class: kind }, text));
+  return list;
+}
+
+function facts(data, row, stock) {
+  const list = element("dl", { class: "facts" });
+  const add = (term, text) => list.append(element("div", {}, element("dt", {}, term), element("dd", {}, text)));
+  add(data.words.ahead, `${number(row.total)} ${data.unit}`);
+  if (data.level !== null) add(`${data.level}% interval`, interval(row.low, row.high));
+  add(data.words.before, number(row.last));
+  if (stock !== null && stock !== undefined) add("on hand", number(stock));
+  if (row.year !== null) add("a year before", number(row.year));
+  return list;
+}
+
+function numbers(data, row) {
+  const { names, ahead } = data.periods;
+  const known = names.length - ahead;
+  const head = element("tr", {}, element("th", { scope: "col" }, data.words.period), element("th", { scope: "col" }, data.unit));
+  if (data.level !== null) head.append(element("th", { scope: "col" }, `${data.level}% interval`));
+  const body = element("tbody");
+  row.mean.forEach((mean, step) => {
+    const cells = [element("th", { scope: "row" }, `${names[known + step]} (forecast)`), element("td", {}, number(mean))];
+    if (data.level !== null) {
+      cells.push(element("td", {}, row.bands ? interval(...band(row, step, data.levels.indexOf(data.level))) : interval(row.low, row.high)));
+    }
+    body.prepend(element("tr", {}, ...cells));
+  });
+  for (let at = known - 1; at >= 0 && row.past; at--) {
+    if (row.past[at] === null) continue;
+    const cells = [element("th", { scope: "row" }, names[at]), element("td", {}, number(row.past[at]))];
+    if (data.level !== null) cells.push(element("td"));
+    body.append(element("tr", {}, ...cells));
+  }
+  const table = element("table", { class: "plain" }, element("thead", {}, head), body);
+  return element("details", {}, element("summary", {}, "The numbers"), table);
+}
+
+async function show(data, { name, about, why, row, stock, parts }) {
+  const dialog = document.getElementById("view");
+  const chart = element("div", { class: "chart" });
+  const title = dialog.querySelector("h2");
+  title.replaceChildren(named(name));
+  const body = dialog.querySelector(".body");
+  body.replaceChildren();
+  if (about) body.append(element("p", { class: "quiet" }, named(about)));
+  if (why) body.append(element("p", { class: "why" }, named(why)));
+  body.append(facts(data, row, stock));
+  if (row.past || row.bands) body.append(legend(data, stock !== null && stock !== undefined), chart);
+  else body.append(element("p", { class: "quiet" }, "The page carries no history of this one: it has room for those that matter most."));
+  if (row.past) body.append(numbers(data, row));
+  if (parts) body.append(...parts);
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+  if (shown) shown.finalize();
+  shown = row.past || row.bands ? await drawFan(data, chart, row, stock) : null;
+}
+
+// Parts of what is on view, the largest first, each of which leads on.
+function partsTable(data, caption, word, parts) {
+  const sorted = [...parts].sort((a, b) => b.row.total - a.row.total);
+  const most = 60;
+  const table = element("table", { class: "plain" }, element("caption", {}, caption));
+  const head = element("tr", {}, element("th", { scope: "col" }, word));
+  for (const text of [data.words.before, "forecast", ...(data.level === null ? [] : [`${data.level}% interval`])]) {
+    head.append(element("th", { scope: "col", class: "number" }, text));
+  }
+  const body = element("tbody");
+  for (const { name, row, open } of sorted.slice(0, most)) {
+    const button = element("button", { class: "link", type: "button" }, named(name));
+    button.addEventListener("click", open);
+    const cells = [element("th", { scope: "row" }, button), element("td", {}, number(row.last)), element("td", {}, number(row.total))];
+    if (data.level !== null) cells.push(element("td", {}, interval(row.low, row.high)));
+    body.append(element("tr", {}, ...cells));
+  }
+  table.append(element("thead", {}, head), body);
+  const left = sorted.length - most;
+  return left > 0 ? [table, element("p", { class: "quiet" }, `and ${whole.format(left)} more`)] : [table];
+}
+
+function showItem(data, item) {
+  const { items, places } = data;
+  const parts = places
+    ? seriesOf(data, item).map((row) => ({
+        row,
+        name: places.names[row.place],
+        open: () => showSeries(data, item, row),
+      }))
+    : [];
+  const about = [items.ids[item] && `${data.words.item} ${items.ids[item]}`, categoryOf(data, item)];
+  return show(data, {
+    name: items.names[item],
+    about: about.filter(Boolean).join(" · "),
+    why: items.why ? items.why[item] : null,
+    row: rowOf(items, item),
+    stock: items.stock ? items.stock[item] : null,
+    parts: parts.length > 1 ? partsTable(data, `By ${data.words.place}`, data.words.place, parts) : null,
+  });
+}
+
+function showSeries(data, item, row) {
+  const back = element("button", { type: "button" }, `All ${data.words.places} of this ${data.words.item}`);
+  back.addEventListener("click", () => showItem(data, item));
+  return show(data, {
+    name: `${data.items.names[item]} · ${data.places.names[row.place]}`,
+    about: categoryOf(data, item),
+    row,
+    stock: row.stock,
+    parts: [element("p", {}, back)],
+  });
+}
+
+function showGroup(data, kind, group) {
+  const block = data[kind];
+  const members =
+    kind === "categories"
+      ? itemsOf(data, (item) => data.items.category[item] === group).map((item) => ({ item, row: rowOf(data.items, item) }))
+      : itemsAt(data, group);
+  const parts = members.map(({ item, row }) => ({ row, name: data.items.names[item], open: () => showItem(data, item) }));
+  return show(data, {
+    name: block.names[group],
+    about: kind === "categories" ? data.words.category : data.words.place,
+    row: rowOf(block, group),
+    parts: partsTable(data, `Largest ${data.words.items}`, data.words.item, parts),
+  });
+}
+
+function categoryOf(data, item) {
+  return data.categories ? data.categories.names[data.items.category[item]] : "";
+}
+
+function itemsOf(data, wanted) {
+  return data.items.names.map((_, item) => item).filter(wanted);
+}
+
+function itemsAt(data, place) {
+  const found = [];
+  data.items.names.forEach((_, item) => {
+    for (let at = data.series.from[item]; at < data.series.from[item + 1]; at++) {
+      if (data.series.place[at] === place) found.push({ item, row: rowOf(data.series, at) });
+    }
+  });
+  return found;
+}
