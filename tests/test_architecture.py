@@ -31,6 +31,13 @@ FORBIDDEN = {
         "nestcast.training",
         "nestcast.evaluation",
     ],
+    "rates": [
+        "nestcast.recipes",
+        "nestcast.forecaster",
+        "nestcast.evaluation",
+        "nestcast.console",
+        "nestcast.nn",
+    ],
     "recipes": ["nestcast.forecast", "nestcast.console", "nestcast.evaluation"],
     "evaluation": [
         "nestcast.console",

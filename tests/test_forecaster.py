@@ -7,15 +7,18 @@ import pytest
 import torch
 
 from nestcast import DataError, Forecaster, Keys, ModelError, OptionError
+from nestcast.data import Calendar, Panel
 from nestcast.forecaster import FORMAT_VERSION
-from nestcast.recipes import GlobalNetwork
+from nestcast.recipes.global_network import Effort
+from nestcast.recipes.learning import Budget
 from tests.panels import store, weekly
 
 
 @pytest.fixture(autouse=True)
 def short_training(monkeypatch):
-    monkeypatch.setattr("nestcast.recipes.global_network._FEWEST_UPDATES", 40)
-    monkeypatch.setattr("nestcast.recipes.global_network._MOST_EPOCHS", 4)
+    short = Effort(2, Budget(20_000, 40))
+    efforts = {"standard": short, "quick": Effort(1, Budget(300_000, 250))}
+    monkeypatch.setattr("nestcast.recipes.global_network.EFFORTS", efforts)
     torch.set_num_threads(1)
 
 
@@ -107,8 +110,7 @@ def test_real_values_of_any_size_are_forecast_at_their_own_size():
 def test_it_learns_the_size_and_the_season_of_each_series(monkeypatch):
     monkeypatch.undo()
     panel = store(shops=8, items=30, months=24)
-    forecaster = Forecaster(seed=1)
-    forecaster._recipe = GlobalNetwork(training_steps=300_000)
+    forecaster = Forecaster(seed=1, effort="quick")
     mean = forecaster.fit(panel.until(23)).predict().mean[:, 0]
     truth = panel.take(panel.start < 23).target[:, 23]
     last = panel.take(panel.start < 23).target[:, 22]
@@ -140,6 +142,10 @@ def test_nothing_to_learn_from_is_an_error():
         ({"recipe": "x"}, "unknown recipe 'x': use one of global, seed"),
         ({"clip": (3, 3)}, "clip needs a low and a higher end"),
         ({"seed": -1}, "seed must be"),
+        ({"effort": "huge"}, "unknown effort 'huge': use one of"),
+        ({"likelihood": "gauss"}, "unknown likelihood 'gauss'"),
+        ({"cell": "rnn"}, "unknown cell 'rnn': use one of nested, lstm, gru, mlp"),
+        ({"recipe": "seed", "cell": "gru"}, "the recipe seed has no choice of cell"),
     ],
 )
 def test_wrong_arguments_are_explained(arguments, message):
@@ -232,3 +238,85 @@ def test_models_that_cannot_be_read_are_explained_in_one_line(tmp_path, damage, 
         Forecaster.load(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("recipe", ["global", "seed"])
+def test_paths_have_the_mean_and_the_quantiles_and_are_the_same_every_time(recipe):
+    forecaster = fitted(recipe)
+    forecast = forecaster.predict(level=[80], samples=400)
+    assert forecast.samples.shape == (len(forecast), 1, 400)
+    again = forecaster.predict(level=[80], samples=400)
+    np.testing.assert_array_equal(forecast.samples, again.samples)
+    low, high = (end[..., None] for end in forecast.interval(80))
+    inside = ((forecast.samples >= low) & (forecast.samples <= high)).mean()
+    assert 0.76 < inside < 1
+    assert ((forecast.samples < low).mean()) < 0.13
+    if recipe == "global":
+        assert (forecast.samples == np.round(forecast.samples)).all()
+
+
+def test_clipping_holds_for_paths():
+    forecast = fitted(clip=(0, 2)).predict(samples=50)
+    assert forecast.samples.min() >= 0
+    assert forecast.samples.max() <= 2
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mlp"])
+def test_other_encoders_are_fitted_saved_and_told(tmp_path, cell):
+    forecaster = fitted(cell=cell, horizon=2)
+    forecaster.save(tmp_path / "model")
+    one, other = forecaster.predict(), Forecaster.load(tmp_path / "model").predict(panel=store())
+    np.testing.assert_array_equal(one.mean, other.mean)
+    assert any(cell.upper() in name for name, *_ in forecaster.layers()) == (cell != "mlp")
+
+
+@pytest.mark.parametrize(
+    "likelihood", ["poisson", "zero-inflated", "hurdle", "tweedie", "quantiles", "normal"]
+)
+def test_other_likelihoods_are_fitted_saved_and_drawn_from(tmp_path, likelihood):
+    forecaster = fitted(likelihood=likelihood)
+    forecaster.save(tmp_path / "model")
+    one = forecaster.predict(level=[50, 90], samples=20)
+    other = Forecaster.load(tmp_path / "model").predict(level=[50, 90], panel=store(), samples=20)
+    np.testing.assert_array_equal(one.samples, other.samples)
+    assert (np.diff(one.quantiles, axis=-1) >= 0).all()
+    assert np.isfinite(one.mean).all()
+
+
+def test_covariates_known_ahead_are_used_and_must_be_given_ahead():
+    """Sales are three times as high in the periods of a campaign, which come at random."""
+    rng = np.random.default_rng(0)
+    campaign = rng.integers(0, 2, 41).astype(np.float32)
+    target = rng.poisson(5 * (1 + 2 * campaign[:40]), (60, 40)).astype(np.float32)
+    panel = Panel(
+        Keys({"unique_id": np.arange(60)}),
+        Calendar("1w", np.datetime64("2023-01-06"), 40),
+        target,
+        np.zeros(60, np.int32),
+        known={"campaign": campaign},
+    )
+    forecaster = Forecaster(seed=1, effort="quick").fit(panel)
+    with_it = replace(panel, known={"campaign": np.append(campaign[:40], np.float32(1))})
+    without = replace(panel, known={"campaign": np.append(campaign[:40], np.float32(0))})
+    high, low = (forecaster.predict(panel=one).mean.mean() for one in (with_it, without))
+    assert high > 1.7 * low
+
+
+def test_a_grid_that_is_asked_for_is_learned_as_a_grid():
+    """Most pairs never sell; who asks for all of them gets a total that is about right."""
+    rng = np.random.default_rng(0)
+    shop, item = np.divmod(np.arange(10 * 40), 40)
+    sells = rng.random(400) < 0.2
+    target = rng.poisson(2, (400, 24)).astype(np.float32) * sells[:, None]
+    keys = Keys({"shop_id": shop, "item_id": item})
+    full = replace(
+        store(months=24),
+        keys=keys,
+        target=target,
+        start=np.zeros(400, np.int32),
+        attributes={},
+    )
+    read = full.take(sells)  # what rows there are
+    grid = Forecaster(seed=1, effort="quick", clip=(0, 20)).fit(read, pairs=keys).predict()
+    assert grid.mean[~sells].mean() < 0.25
+    assert 0.8 < grid.mean.sum() / target[:, -1].sum() < 1.3

@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from nestcast.evaluation.backtest import backtest
     from nestcast.forecast import Forecast
     from nestcast.forecaster import Forecaster
+    from nestcast.rateforecast import RateForecast
+    from nestcast.rates import EmpiricalBayes
 
 # Loaded when first used, because torch takes seconds to import and `nestcast --help` needs none.
 _HOMES = {
     "DataError": "nestcast.errors",
     "Forecast": "nestcast.forecast",
+    "EmpiricalBayes": "nestcast.rates",
     "Forecaster": "nestcast.forecaster",
     "Keys": "nestcast.data",
     "ModelError": "nestcast.errors",
     "NestcastError": "nestcast.errors",
     "OptionError": "nestcast.errors",
     "Panel": "nestcast.data",
+    "RateForecast": "nestcast.rateforecast",
     "backtest": "nestcast.evaluation.backtest",
     "read_pairs": "nestcast.data",
     "read_panel": "nestcast.data",
@@ -38,6 +42,7 @@ _HOMES = {
 
 __all__ = [
     "DataError",
+    "EmpiricalBayes",
     "Forecast",
     "Forecaster",
     "Keys",
@@ -45,6 +50,7 @@ __all__ = [
     "NestcastError",
     "OptionError",
     "Panel",
+    "RateForecast",
     "__version__",
     "backtest",
     "read_pairs",

@@ -71,17 +71,34 @@ def forecast(
         str | None, typer.Option(help="global (one network for all series) or seed (classical).")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+        str | None,
+        typer.Option(help="Forecast with this saved model; for clicks: eb (empirical Bayes)."),
     ] = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the page to look at too: .html.")
     ] = None,
     seed: options.Seed = 0,
+    exposure_plan: Annotated[
+        Path | None, typer.Option(help="Planned impressions: series columns, date, impressions.")
+    ] = None,
+    ranking: Annotated[
+        Path | None, typer.Option(help="Ads ranked by clicks and return: .csv, .parquet.")
+    ] = None,
+    recalibrate: Annotated[
+        str | None, typer.Option(help="Put rates right by past ones: isotonic or platt.")
+    ] = None,
+    negatives_kept: Annotated[
+        float | None, typer.Option(help="Share of impressions without a click that a log kept.")
+    ] = None,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -94,24 +111,32 @@ def forecast(
     quiet: options.Quiet = False,
 ) -> None:
     """Read raw rows, train, and forecast the next periods of every series."""
-    from nestcast.commands.forecasting import Options, make_forecast
+    from nestcast.commands.click_forecast import (
+        ClickOptions,
+        check_sales_options,
+        forecast_clicks,
+        refuse_for_clicks,
+    )
+    from nestcast.commands.forecasting import Options, forecast_sales, read_asked
     from nestcast.commands.output import write_forecast
     from nestcast.commands.reading import Reading, beside
     from nestcast.commands.report import check_page, write_page
     from nestcast.data.tables import check_table_name
     from nestcast.files import check_place
 
+    of_clicks = ClickOptions(model, exposure_plan, ranking, recalibrate, negatives_kept)
     wanted = Options(
         pairs=pairs,
         horizon=horizon,
         level=level,
         clip=clip,
         recipe=recipe,
-        model=model,
+        model=None if model is None or of_clicks.names_a_model else Path(model),
         save_model=save_model,
         seed=seed,
     )
     wanted.check()
+    of_clicks.check(exposure)
     if output is not None:
         check_table_name(output)
         check_place(output)
@@ -124,6 +149,10 @@ def forecast(
         series=series,
         target=target,
         price=price,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -133,12 +162,24 @@ def forecast(
         memory_limit=memory_limit,
         threads=threads,
     )
-    made = make_forecast(source, wanted, reading, say)
-    write_forecast(made, wanted.levels, output)
+    panel, asked = read_asked(source, wanted, reading, say)
+    if panel.exposure is not None:
+        unused = {
+            "--clip": clip,
+            "--recipe": recipe,
+            "--save-model": save_model,
+            "--report": report,
+        }
+        refuse_for_clicks(unused)
+        forecast_clicks(panel, asked, wanted, of_clicks, output, encoding, say)
+    else:
+        check_sales_options(of_clicks)
+        made = forecast_sales(panel, asked, wanted, say)
+        write_forecast(made, wanted.levels, output)
     if output is not None:
         say.say(f"forecast written to {output}")
     if report is not None:
-        write_page(made, model, None, report, say)
+        write_page(made, wanted.model, None, report, say)
 
 
 @app.command(epilog="Example: nestcast report my-data --model my-model -o report.html")
@@ -234,12 +275,13 @@ def backtest(
         Path | None, typer.Option(help="Every forecast with its truth: .csv, .csv.gz or .parquet.")
     ] = None,
     models: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Any of nestcast, seed, zero, naive, seasonal-naive, mean-3 (or another number), "
-            "croston, sba, tsb, ets, lightgbm; the others are compared with the first."
+            "croston, sba, tsb, ets, lightgbm; for clicks eb, eb-7, ewma, last-week, pooled, "
+            "lightgbm. The others are compared with the first."
         ),
-    ] = "nestcast,seasonal-naive,mean-3,tsb",
+    ] = None,
     origins: Annotated[int, typer.Option(help="How many of the last origins.")] = 5,
     horizon: Annotated[int, typer.Option(help="Periods to forecast from each.")] = 1,
     step: Annotated[int, typer.Option(help="Periods from one origin to the next.")] = 1,
@@ -247,7 +289,8 @@ def backtest(
         str | None,
         typer.Option(
             help="Series to forecast: grid (every shop x every item that sell in the periods "
-            "forecast) or known (all that have begun). Else grid for counts by shop and item."
+            "forecast), known (all that have begun) or, for clicks, shown (all that have "
+            "impressions then). Else grid for counts by shop and item, shown for clicks."
         ),
     ] = None,
     pairs: Annotated[
@@ -270,6 +313,10 @@ def backtest(
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -308,6 +355,10 @@ def backtest(
         series=series,
         target=target,
         price=price,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -327,15 +378,36 @@ def simulate(
     shops: Annotated[int | None, typer.Option(help="Number of shops.")] = None,
     items: Annotated[int | None, typer.Option(help="Number of items.")] = None,
     months: Annotated[int | None, typer.Option(help="Number of months.")] = None,
+    kind: Annotated[str, typer.Option(help="sales, or ads with their impressions.")] = "sales",
+    campaigns: Annotated[int | None, typer.Option(help="Number of campaigns, of ads.")] = None,
+    ads: Annotated[int | None, typer.Option(help="Number of ads.")] = None,
+    days: Annotated[int | None, typer.Option(help="Number of days, of ads.")] = None,
     seed: options.Seed = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what the folder holds.")
     ] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a simulated store in the raw layout, with the truth of the month after the last."""
-    from nestcast.data.simulate import simulate_sales
+    """Write a simulated store, or campaigns of ads, with the truth of the time after it."""
+    from nestcast.data.simulate import simulate_ads, simulate_sales
+    from nestcast.errors import OptionError
 
+    if kind not in ("sales", "ads"):
+        raise OptionError(f"--kind takes sales or ads, not {kind!r}.")
+    of_sales = {"--shops": shops, "--items": items, "--months": months}
+    of_ads = {"--campaigns": campaigns, "--ads": ads, "--days": days}
+    for option, value in (of_sales if kind == "ads" else of_ads).items():
+        if value is not None:
+            raise OptionError(f"{option} does not go with --kind {kind}: leave it out.")
+    if kind == "ads":
+        account = simulate_ads(
+            folder, size, campaigns=campaigns, ads=ads, days=days, seed=seed, overwrite=overwrite
+        )
+        _messages(quiet).say(
+            f"{account.ads:,} ads of {account.campaigns} campaigns over {account.days} days "
+            f"written to {folder}"
+        )
+        return
     made = simulate_sales(
         folder, size, shops=shops, items=items, months=months, seed=seed, overwrite=overwrite
     )

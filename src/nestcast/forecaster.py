@@ -19,8 +19,8 @@ from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, ModelError, NestcastError, OptionError
 from nestcast.files import replacing
-from nestcast.forecast import Forecast, probabilities_of
-from nestcast.recipes import Recipe, recipe_named
+from nestcast.forecast import Floats, Forecast, probabilities_of
+from nestcast.recipes import Recipe, make_recipe, recipe_named
 from nestcast.training import Report, silent
 
 FORMAT_VERSION = 1
@@ -45,6 +45,10 @@ class Forecaster:
     Args:
         horizon: periods ahead to be ready for.
         recipe: `global`, one network for all series, or `seed`, the classical recipe.
+        effort: of the global recipe: `quick`, `standard` or `best`.
+        likelihood: of the global recipe: the family of distributions, such as `hurdle`; by default
+            negative binomial for counts and normal for other targets.
+        cell: of the global recipe: the encoder, `nested`, `lstm`, `gru` or `mlp`.
         seed: the same seed gives the same forecasts on the same machine.
         clip: (low, high) into which the target is clipped before training, and forecasts after.
 
@@ -59,6 +63,9 @@ class Forecaster:
         recipe: str = "global",
         seed: int = 0,
         clip: tuple[float, float] | None = None,
+        effort: str | None = None,
+        likelihood: str | None = None,
+        cell: str | None = None,
     ) -> None:
         if horizon < 1:
             raise OptionError(f"the horizon must be 1 period or more, not {horizon}.")
@@ -69,7 +76,8 @@ class Forecaster:
         self.horizon = horizon
         self.seed = seed
         self.clip = clip
-        self._recipe: Recipe = recipe_named(recipe)()
+        options = {"effort": effort, "family": likelihood, "cell": cell}
+        self._recipe: Recipe = make_recipe(recipe, clip is not None, options)
         self._fitted_on: dict[str, Any] | None = None
         self._panel: Panel | None = None
         self._asked: Keys | None = None
@@ -115,6 +123,7 @@ class Forecaster:
         *,
         panel: Panel | None = None,
         pairs: Keys | None = None,
+        samples: int = 0,
     ) -> Forecast:
         """Forecast the periods after the last one of a panel.
 
@@ -123,6 +132,8 @@ class Forecaster:
             level: central intervals, in per cent.
             panel: rows to forecast from, if not those of `fit`.
             pairs: the series to forecast, if not those of `fit` or of the panel given here.
+            samples: paths to draw of each series, for sums over periods and what follows from them;
+                the same ones every time.
 
         Raises:
             OptionError: `h` or a level is out of range.
@@ -143,15 +154,16 @@ class Forecaster:
         self._check_fits(panel)
         probabilities = probabilities_of(level)
         asked = panel.keys if pairs is None else pairs
-        mean, quantiles = self._recipe.predict(self._clipped(panel), asked, h, probabilities)
-        if self.clip is not None:
-            mean, quantiles = np.clip(mean, *self.clip), np.clip(quantiles, *self.clip)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            found = self._recipe.predict(self._clipped(panel), asked, h, probabilities, samples)
         return Forecast(
             keys=asked,
             calendar=panel.calendar.after(h),
-            mean=mean,
+            mean=self._within(found.mean),
             probabilities=np.array(probabilities),
-            quantiles=quantiles,
+            quantiles=self._within(found.quantiles),
+            samples=None if found.samples is None else self._within(found.samples),
             target_name=panel.target_name,
             time_name=panel.time_name,
         )
@@ -218,7 +230,7 @@ class Forecaster:
                 clip=None if clip is None else (clip[0], clip[1]),
             )
             tensors = safetensors.torch.load_file(folder / _WEIGHTS)
-            restored = type(forecaster._recipe).restore(config["settings"], tensors)
+            restored = recipe_named(config["recipe"]).restore(config["settings"], tensors)
             forecaster._recipe = restored
             forecaster._fitted_on = {**config["fitted_on"]}
         except FileNotFoundError:
@@ -239,6 +251,9 @@ class Forecaster:
                 f"the model in {folder} is damaged ({reason[:200]}): fit and save it again."
             ) from None
         return forecaster
+
+    def _within(self, values: Floats) -> Floats:
+        return values if self.clip is None else np.clip(values, *self.clip)
 
     def _clipped(self, panel: Panel) -> Panel:
         """The panel as models see it: counts are never negative, and the target is clipped."""

@@ -153,7 +153,7 @@ def test_any_table_can_be_backtested(run, tmp_path):
         (["CHAIN", "--models", "zero", "--origins", "40"], 2, "ask for fewer origins"),
         (["CHAIN", "--models", "zero", "--origins", "0"], 2, "1 or more for origins"),
         (["CHAIN", "--models", "seed", "--horizon", "2"], 2, "--horizon 1"),
-        (["CHAIN", "--ask", "all"], 2, "--ask takes grid or known"),
+        (["CHAIN", "--ask", "all"], 2, "--ask takes grid, known or shown"),
         (["CHAIN", "--ask", "grid", "--pairs", "x.csv"], 2, "--ask cannot be combined"),
         (["CHAIN", "--pairs", "none.csv"], 1, r"none\.csv"),
         (["CHAIN", "--level", "0"], 2, "between 0 and 100"),

@@ -6,7 +6,8 @@ import pytest
 from nestcast.data import Keys
 from nestcast.errors import DataError, OptionError
 from nestcast.evaluation.origins import rolling_origins
-from nestcast.evaluation.segments import NEWNESS, VOLUMES, item_column, newness, volume
+from nestcast.evaluation.segments import NEWNESS, VOLUMES, newness, volume
+from nestcast.model.groups import item_column
 from tests.panels import store, weekly
 
 

@@ -1,13 +1,16 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from nestcast.data import Calendar
+from nestcast.data import Calendar, Keys, Panel
 from nestcast.errors import ModelError
 from nestcast.model.features import Features, calendar_features
 from nestcast.model.groups import choose_embedded, choose_means, column, group_codes
+from nestcast.model.groupsums import GroupMeans
+from nestcast.model.schema import Schema, schema_of
 from tests.panels import store, weekly
 
 
@@ -16,40 +19,91 @@ def grid(panel):
     return rows, torch.arange(len(panel.calendar) + 1)[:, None].expand(-1, len(panel))
 
 
-@pytest.mark.parametrize("panel", [store(), weekly()], ids=["counts", "real"])
+def features(panel, like=None, horizon=3):
+    return Features(panel, schema_of(panel if like is None else like, horizon))
+
+
+def with_covariates(panel):
+    """A price of each series that is known for the past, and holidays known ahead."""
+    rng = np.random.default_rng(5)
+    price = rng.random(panel.target.shape).astype(np.float32) + 1
+    holidays = rng.integers(0, 3, len(panel.calendar) + 2).astype(np.float32)
+    return replace(panel, observed={"price": price}, known={"holidays": holidays})
+
+
+PANELS = {
+    "counts": store(),
+    "real": weekly(),
+    "covariates": with_covariates(store()),
+    "large": replace(store(), target=store().target * 1000),
+}
+
+
+@pytest.mark.parametrize("panel", PANELS.values(), ids=PANELS)
 @pytest.mark.parametrize("origin", [1, 7, 13])
 def test_inputs_do_not_see_the_period_they_forecast_or_later(panel, origin):
+    rng = np.random.default_rng(1)
     future = panel.target.copy()
-    future[:, origin:] = np.random.default_rng(1).permuted(future[:, origin:] * 3 + 7, axis=1)
-    changed = replace(panel, target=future)
+    future[:, origin:] = rng.permuted(future[:, origin:] * 3 + 7, axis=1)
+    observed = {name: values.copy() for name, values in panel.observed.items()}
+    for values in observed.values():
+        values[:, origin:] = rng.random(values[:, origin:].shape)
+    changed = replace(panel, target=future, observed=observed)
     rows, periods = grid(panel)
-    now = periods[: origin + 1]
-    groups = choose_means(panel)
-    one, other = Features(panel, groups, 1.0), Features(changed, groups, 1.0)
-    torch.testing.assert_close(one.inputs(rows, now), other.inputs(rows, now))
+    now, steps = periods[: origin + 1], torch.arange(3)
+    one, other = features(panel), features(changed, like=panel)
+    torch.testing.assert_close(one.past(rows, now), other.past(rows, now))
+    torch.testing.assert_close(one.ahead(rows, now, steps), other.ahead(rows, now, steps))
     torch.testing.assert_close(one.scale(rows, now), other.scale(rows, now))
-    assert not torch.equal(one.inputs(rows, periods), other.inputs(rows, periods))
+    assert not torch.equal(one.past(rows, periods), other.past(rows, periods))
+    assert not torch.equal(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
 
 
-def test_inputs_do_not_depend_on_how_long_the_panel_is():
-    panel = store()
-    shorter = panel.until(10)
+@pytest.mark.parametrize("panel", PANELS.values(), ids=PANELS)
+def test_inputs_do_not_depend_on_how_long_the_panel_is(panel):
     kept = panel.take(panel.start < 10)
-    groups = choose_means(kept)
+    shorter = kept.until(10)
     rows, periods = grid(shorter)
-    torch.testing.assert_close(
-        Features(shorter, groups, 1.0).inputs(rows, periods),
-        Features(kept, groups, 1.0).inputs(rows, periods),
+    one, other = features(shorter, like=kept), features(kept)
+    torch.testing.assert_close(one.past(rows, periods), other.past(rows, periods))
+    steps = torch.arange(3)
+    torch.testing.assert_close(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
+
+
+def test_the_season_before_is_the_last_one_that_is_over():
+    """Seven days: step 0 to 6 look back one week, step 7 two."""
+    days = Panel(
+        Keys({"item": np.array([1])}),
+        Calendar("1d", np.datetime64("2024-01-01"), 60),
+        np.arange(60, dtype=np.float32)[None],
+        np.zeros(1, np.int32),
     )
+    found = features(days, horizon=9)
+    at, row = torch.tensor([[50]]), torch.tensor([0])
+    scale = found.scale(row, at).item()
+    same = found.ahead(row, at, torch.arange(9))[0, 0, :, 0] * scale
+    np.testing.assert_allclose(same, [43, 44, 45, 46, 47, 48, 49, 43, 44], rtol=1e-5)
+
+
+def test_known_covariates_are_those_of_the_periods_ahead():
+    panel = with_covariates(store())
+    found, plain = features(panel), features(store())
+    assert found.sizes() == (plain.sizes()[0] + 2, plain.sizes()[1] + 2)
+    rows, at = torch.tensor([0]), torch.tensor([[18]])
+    size = found.ahead(rows, at, torch.arange(3)).shape[-1]
+    month = len(calendar_features(panel.calendar, 3, yearly=False)[0])
+    values = found.ahead(rows, at, torch.arange(3))[0, 0, :, size - month - 2 : size - month]
+    expected = [[panel.known["holidays"][18], 1], [panel.known["holidays"][19], 1], [0, 0]]
+    np.testing.assert_array_equal(values, expected)  # the third was not given
 
 
 def test_targets_are_what_happened_from_each_period_on():
     panel = store()
-    rows, periods = grid(panel)
-    target, known = Features(panel, [()], 1.0).targets(rows, periods, horizon=3)
+    found = features(panel)
+    target, known = found.targets(*grid(panel), torch.arange(3))
     for period, series, ahead in np.ndindex(*target.shape):
         at = period + ahead
-        inside = panel.start[series] <= at < len(panel.calendar)
+        inside = found.start[series] <= at < len(panel.calendar)
         assert known[period, series, ahead].item() == inside
         if inside:
             assert target[period, series, ahead].item() == panel.target[series, at]
@@ -57,18 +111,27 @@ def test_targets_are_what_happened_from_each_period_on():
 
 def test_missing_values_are_not_targets():
     panel = weekly()
-    _, known = Features(panel, [()], 1.0).targets(*grid(panel), horizon=1)
+    _, known = features(panel).targets(*grid(panel), torch.arange(1))
     np.testing.assert_array_equal(known[:-1, :, 0].numpy(), np.isfinite(panel.target).T)
 
 
-def test_scale_is_the_mean_so_far():
+def test_scale_is_the_mean_of_the_year_before():
     panel = store()
-    scale = Features(panel, [()], typical=2.0).scale(*grid(panel)).numpy()
+    found = features(panel)
+    scale = found.scale(*grid(panel)).numpy()
     series = 3
-    start, end = int(panel.start[series]), 12
-    past = panel.target[series, start:end]
-    assert scale[end, series] == pytest.approx((1.0 + past.sum()) / (1 + len(past)))
-    assert scale[start, series] == 2.0
+    start, typical = int(found.start[series]), found.schema.typical
+    past = panel.target[series, max(start, 16 - 12) : 16]
+    extra = min(typical, 1)
+    assert scale[16, series] == pytest.approx((extra + past.sum()) / (1 + len(past)))
+    assert scale[start, series] == pytest.approx(typical)
+
+
+def test_a_schema_survives_json():
+    schema = schema_of(with_covariates(store()), 3)
+    assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+    assert schema.observed == ("price",)
+    assert schema.known == ("holidays",)
 
 
 def test_groups_of_a_store():
@@ -82,6 +145,21 @@ def test_groups_of_a_store():
     together = codes == codes[0]
     assert (column(panel, "shop_id")[together] == panel.keys["shop_id"][0]).all()
     assert len(np.unique(column(panel, "item_category_id")[together])) == 1
+
+
+def test_group_means_are_over_the_grid_of_what_sells():
+    panel = replace(store(), attributes={})
+    sums = GroupMeans(panel).sums(panel.target, ("shop_id",))
+    month, shop = 12, panel.keys["shop_id"][0]
+    items = np.unique(panel.keys["item_id"][panel.target[:, month] > 0])
+    of_shop = panel.keys["shop_id"] == shop
+    expected = panel.target[of_shop, month].sum() / len(items)
+    assert sums.means()[sums.code[0], month] == pytest.approx(expected)
+    running = sums.running_means(window=12, pseudo_count=50)
+    assert running.shape == (4, 19)
+    for period in (5, 18):
+        begin = max(period - 12, 1)
+        np.testing.assert_allclose(running[:, period], sums.mean_of(begin, period, 50), rtol=1e-5)
 
 
 def test_few_series_per_value_are_not_embedded():

@@ -1,74 +1,183 @@
+"""Likelihoods against scipy and against themselves."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 
-from nestcast.errors import ModelError
-from nestcast.model.likelihood import NegativeBinomial, Normal, likelihood
+from nestcast.errors import OptionError
+from nestcast.model.continuous import Normal, Quantiles, Tweedie
+from nestcast.model.counts import Hurdle, NegativeBinomial, Poisson, ZeroInflated
+from nestcast.model.families import FAMILIES, likelihood
+from nestcast.model.likelihood import Size
 
-LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
-raws = st.floats(-6, 6)
-scales = st.floats(1e-3, 1e4)
-
-
-def one(*raw: float, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.tensor([raw], dtype=torch.float64), torch.tensor([scale], dtype=torch.float64)
+COUNTS = [family for family in FAMILIES.values() if family.counts]
+LEVELS = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 
 
-def nbinom(raw: torch.Tensor, scale: torch.Tensor):
-    mean, dispersion = NegativeBinomial()._mean_and_dispersion(raw, scale)
-    size = 1 / dispersion.item()
-    return stats.nbinom(size, size / (size + mean.item()))
+def _cells(parameters: int, n: int = 40, seed: int = 0) -> tuple[torch.Tensor, Size]:
+    """Distributions of many sizes and shapes."""
+    generator = torch.Generator().manual_seed(seed)
+    raw = torch.randn(n, parameters, generator=generator, dtype=torch.float64)
+    level = 10 ** (torch.rand(n, generator=generator, dtype=torch.float64) * 3 - 1.5)
+    return raw, Size(level, level)
 
 
-@given(raws, raws, scales, st.integers(0, 5000))
-@settings(deadline=None)
-def test_negative_binomial_equals_scipy(a, b, scale, y):
-    raw, s = one(a, b, scale=scale)
-    oracle = nbinom(raw, s)
-    log_prob = NegativeBinomial().log_prob(raw, s, torch.tensor([float(y)], dtype=torch.float64))
-    np.testing.assert_allclose(log_prob.item(), oracle.logpmf(y), rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(NegativeBinomial().mean(raw, s).item(), oracle.mean(), rtol=1e-7)
-    quantiles = NegativeBinomial().quantile(raw, s, LEVELS)[0]
-    np.testing.assert_allclose(quantiles, oracle.ppf(LEVELS))
+def _probabilities(family: type, raw: torch.Tensor, size: Size, most: int = 4000) -> np.ndarray:
+    """Of each count from 0, shape (cells, most)."""
+    y = torch.arange(most, dtype=torch.float64)
+    each = Size(size.level[:, None], size.unit[:, None])
+    return family().log_prob(raw[:, None], each, y.expand(len(raw), -1)).exp().numpy()
 
 
-def test_negative_binomial_probabilities_sum_to_one():
-    raw, scale = one(0.3, -0.5, scale=3.0)
-    counts = torch.arange(2000, dtype=torch.float64)
-    each = NegativeBinomial().log_prob(raw.expand(2000, 2), scale.expand(2000), counts)
-    assert each.exp().sum().item() == pytest.approx(1.0, abs=1e-9)
-
-
-@given(st.floats(-5, 5), raws, scales, st.floats(-1e3, 1e3))
-@settings(deadline=None)
-def test_normal_equals_scipy(a, b, scale, y):
-    raw, s = one(a, b, scale=scale)
-    deviation = Normal()._mean_and_deviation(raw, s)[1].item()
-    oracle = stats.norm(a * scale, deviation)
-    log_prob = Normal().log_prob(raw, s, torch.tensor([y], dtype=torch.float64)).item()
-    np.testing.assert_allclose(log_prob, oracle.logpdf(y), rtol=1e-6)
+@pytest.mark.parametrize("family", COUNTS)
+def test_the_probabilities_of_all_counts_are_one_and_have_the_mean(family: type) -> None:
+    raw, size = _cells(family.parameters)
+    probability = _probabilities(family, raw, size)
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-4)
+    mean = family().mean(raw, size).numpy()
+    near = probability[:, -1] < 1e-12
+    assert near.sum() > 20
     np.testing.assert_allclose(
-        Normal().quantile(raw, s, LEVELS)[0], oracle.ppf(LEVELS), rtol=1e-5, atol=1e-6
+        (probability * np.arange(4000)).sum(axis=1)[near], mean[near], rtol=1e-5
     )
 
 
-@pytest.mark.parametrize("family", [NegativeBinomial(), Normal()])
-def test_gradients_are_exact(family):
-    raw = torch.randn(6, family.parameters, dtype=torch.float64, requires_grad=True)
-    scale = torch.rand(6, dtype=torch.float64) + 0.1
-    y = torch.tensor([0.0, 1, 2, 5, 20, 300], dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda r: family.log_prob(r, scale, y), raw)
+@pytest.mark.parametrize("family", COUNTS)
+def test_cdf_and_quantiles_of_counts_follow_from_the_probabilities(family: type) -> None:
+    raw, size = _cells(family.parameters)
+    cumulative = _probabilities(family, raw, size).cumsum(axis=1)
+    for k in (0, 1, 7):
+        found = family().cdf(raw, size, torch.full((40,), float(k), dtype=torch.float64))
+        np.testing.assert_allclose(found, cumulative[:, k], atol=1e-6)
+    assert (family().cdf(raw, size, torch.full((40,), -1.0)) <= 1e-12).all()
+    found = family().quantile(raw, size, LEVELS)
+    for level, q in zip(LEVELS, found.T, strict=True):
+        q = q.astype(int)
+        assert (cumulative[np.arange(40), q] >= level - 1e-6).all()
+        below = cumulative[np.arange(40), np.maximum(q - 1, 0)]
+        assert ((below < level + 1e-6) | (q == 0)).all()
 
 
-@pytest.mark.parametrize("family", [NegativeBinomial(), Normal()])
-def test_training_begins_at_the_scale_of_the_series(family):
-    raw = torch.tensor([family.initial_bias()])
-    assert family.mean(raw, torch.tensor([7.0])).item() == pytest.approx(7.0, rel=1e-3)
+def test_negative_binomial_and_poisson_equal_scipy_also_where_the_mean_is_large() -> None:
+    raw, size = _cells(2, n=100)
+    size = Size(size.level * 100, size.unit * 100)
+    y = torch.arange(100, dtype=torch.float64) * 7
+    mean, spread = NegativeBinomial()._mean_and_dispersion(raw, size)
+    number = 1 / spread.numpy()
+    expected = stats.nbinom(number, number / (number + mean.numpy()))
+    found = NegativeBinomial().log_prob(raw, size, y).numpy()
+    np.testing.assert_allclose(found, expected.logpmf(y.numpy()), rtol=1e-7, atol=1e-7)
+    found = NegativeBinomial().quantile(raw, size, LEVELS)
+    np.testing.assert_array_equal(found, np.stack([expected.ppf(p) for p in LEVELS], axis=-1))
+
+    mean = Poisson().mean(raw, size).numpy()
+    found = Poisson().log_prob(raw, size, y).numpy()
+    np.testing.assert_allclose(found, stats.poisson.logpmf(y.numpy(), mean), rtol=1e-7)
+    found = Poisson().quantile(raw, size, LEVELS)
+    np.testing.assert_array_equal(found, stats.poisson.ppf(LEVELS, mean[:, None]))
 
 
-def test_unknown_likelihood_names_the_known():
-    with pytest.raises(ModelError, match=r"unknown likelihood 'x'.*negative-binomial, normal"):
-        likelihood("x")
+def test_zero_inflation_and_hurdle_only_change_how_often_there_is_none() -> None:
+    raw, size = _cells(3)
+    plain = _probabilities(NegativeBinomial, raw[:, :2], size)
+    hurdle = _probabilities(Hurdle, raw, size)
+    ratio = hurdle[:, 1:6] / plain[:, 1:6]
+    np.testing.assert_allclose(ratio, ratio[:, :1].repeat(5, axis=1), rtol=1e-6)
+    inflated = ZeroInflated()
+    more = raw.clone()
+    more[:, 2] += 1
+    zero = torch.zeros(40, dtype=torch.float64)
+    rarer = inflated.log_prob(more, size, zero) > inflated.log_prob(raw, size, zero)
+    assert rarer.all()
+    np.testing.assert_allclose(inflated.mean(more, size), inflated.mean(raw, size))
+
+
+def test_normal_equals_scipy() -> None:
+    raw, size = _cells(2)
+    mean, deviation = (part.numpy() for part in Normal()._mean_and_deviation(raw, size))
+    y = size.level * 1.3
+    expected = stats.norm(mean, deviation)
+    np.testing.assert_allclose(Normal().log_prob(raw, size, y), expected.logpdf(y), rtol=1e-9)
+    np.testing.assert_allclose(Normal().cdf(raw, size, y), expected.cdf(y), rtol=1e-9)
+    found = Normal().quantile(raw, size, LEVELS)
+    np.testing.assert_allclose(found.T, [expected.ppf(p) for p in LEVELS], rtol=1e-5)
+
+
+def test_tweedie_is_a_distribution_with_its_mean_and_variance() -> None:
+    one = torch.tensor([3.0], dtype=torch.float64)
+    raw, size = torch.tensor([[0.4, 0.7]], dtype=torch.float64), Size(one, one)
+
+    def density(y: float) -> float:
+        return Tweedie().log_prob(raw, size, torch.tensor([y], dtype=torch.float64)).exp().item()
+
+    mean = Tweedie().mean(raw, size).item()
+    zero = density(0.0)
+    total = integrate.quad(density, 1e-9, 200, limit=200)[0]
+    first = integrate.quad(lambda y: y * density(y), 1e-9, 200, limit=200)[0]
+    second = integrate.quad(lambda y: y**2 * density(y), 1e-9, 200, limit=200)[0]
+    rate, purchase = (part.item() for part in Tweedie()._rate_and_purchase(raw, size))
+    assert zero + total == pytest.approx(1, abs=1e-6)
+    assert zero == pytest.approx(np.exp(-rate))
+    assert first == pytest.approx(mean, rel=1e-6)
+    assert second - first**2 == pytest.approx(2 * rate * purchase**2, rel=1e-5)
+    for y in (0.0, 0.5, 4.0):
+        below = zero + integrate.quad(density, 1e-9, y, limit=200)[0] if y else zero
+        found = Tweedie().cdf(raw, size, torch.tensor([y], dtype=torch.float64))[0]
+        assert found == pytest.approx(below, abs=1e-6)
+    quantiles = Tweedie().quantile(raw, size, LEVELS)[0]
+    for level, q in zip(LEVELS, quantiles, strict=True):
+        found = Tweedie().cdf(raw, size, torch.tensor([q], dtype=torch.float64))[0]
+        assert found == pytest.approx(max(level, zero), abs=1e-5)
+
+
+def test_free_quantiles_are_in_order_and_their_loss_is_the_pinball_loss() -> None:
+    raw, size = _cells(Quantiles.parameters)
+    values = Quantiles()._values(raw, size).numpy()
+    assert (np.diff(values, axis=1) > 0).all()
+    y = size.level * 0.7
+    levels = np.array(Quantiles.LEVELS)
+    off = y.numpy()[:, None] - values
+    pinball = np.where(off > 0, levels * off, (levels - 1) * off)
+    found = Quantiles().log_prob(raw, size, y).numpy()
+    np.testing.assert_allclose(found, -2 * pinball.mean(axis=1) / size.unit.numpy())
+    np.testing.assert_allclose(Quantiles().quantile(raw, size, levels), values, rtol=1e-5)
+    at_knots = Quantiles().cdf(raw, size, torch.from_numpy(values[:, 5]))
+    np.testing.assert_allclose(at_knots, levels[5])
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_samples_have_the_mean_and_the_quantiles(name: str) -> None:
+    family = likelihood(name)
+    raw, size = _cells(family.parameters, n=6, seed=3)
+    raw = raw * 0.3
+    draws = family.sample(raw, size, 40_000, np.random.default_rng(1))
+    assert draws.shape == (6, 40_000)
+    if name != "quantiles":  # whose ends are cut
+        error = draws.std(axis=1) / 200
+        np.testing.assert_allclose(draws.mean(axis=1), family.mean(raw, size), atol=5 * error.max())
+    levels = np.array([0.25, 0.9])
+    reached = [(draws <= q[:, None]).mean(axis=1) for q in family.quantile(raw, size, levels).T]
+    assert (np.array(reached) >= levels[:, None] - 0.01).all()
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_losses_and_gradients_are_finite_at_the_edges(name: str) -> None:
+    family = likelihood(name)
+    for extreme in (-30.0, 0.0, 30.0):
+        for level in (1e-3, 1.0, 1e6):
+            raw = torch.full((3, family.parameters), extreme, requires_grad=True)
+            size = Size(torch.full((3,), level), torch.full((3,), level))
+            y = torch.tensor([0.0, 1.0, 1e6])
+            value = family.log_prob(raw, size, y)
+            assert torch.isfinite(value).all(), (extreme, level)
+            value.sum().backward()
+            assert raw.grad is not None
+            assert torch.isfinite(raw.grad).all(), (extreme, level)
+
+
+def test_unknown_names_are_told() -> None:
+    with pytest.raises(OptionError, match="unknown likelihood 'gauss': use one of negative-bin"):
+        likelihood("gauss")

@@ -40,7 +40,7 @@ def test_shorter_histories_are_filled_with_zeros():
     recipe = SeedRecipe()
     recipe.fit(panel, panel.keys, 1, silent)
     short = panel.until(5)
-    mean, _ = recipe.predict(short, short.keys, 1, [0.5])
+    mean = recipe.predict(short, short.keys, 1, [0.5]).mean
     padded = F.pad(torch.from_numpy(short.target), (len(panel.calendar) - 1 - 5, 0))
     with torch.no_grad():
         expected = recipe._network(padded.T).clamp(min=0)

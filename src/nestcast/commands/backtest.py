@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nestcast.commands.click_tables import key_segments, show_clicks
 from nestcast.commands.options import limits, names, numbers, use_threads
 from nestcast.commands.output import write_or_print
 from nestcast.commands.reading import Reading
@@ -17,24 +18,29 @@ from nestcast.data import Panel, write_table
 from nestcast.data.keys import Keys
 from nestcast.data.tables import check_table_name
 from nestcast.errors import OptionError
-from nestcast.evaluation import plots
-from nestcast.evaluation.backtest import backtest
+from nestcast.evaluation import click_plots, plots
+from nestcast.evaluation.backtest import DEFAULT_CLICK_MODELS, DEFAULT_MODELS, backtest
 from nestcast.evaluation.origins import Ask
-from nestcast.evaluation.registry import contenders
+from nestcast.evaluation.registry import Contender, contenders
 from nestcast.evaluation.results import Backtest, check_result_name
 from nestcast.evaluation.scoring import Segment
 from nestcast.evaluation.segments import ALL, NEWNESS, VOLUMES
 from nestcast.files import check_place
 from nestcast.forecast import probabilities_of
 
-_ASKS: dict[str | None, Ask | None] = {None: None, "grid": "grid", "known": "known"}
+_ASKS: dict[str | None, Ask | None] = {
+    None: None,
+    "grid": "grid",
+    "known": "known",
+    "shown": "shown",
+}
 
 
 @dataclass(frozen=True)
 class Options:
     """The options of the command, as given."""
 
-    models: str
+    models: str | None
     origins: int
     horizon: int
     step: int
@@ -59,10 +65,12 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
     """
     clip, level = limits(options.clip), numbers(options.level, "--level")
     _check(options, level)
-    entered = contenders(names(options.models), clip)
+    _entered(options, clip, of_clicks=reading.exposure is not None)
     use_threads(reading.threads)
 
     panel = reading.panel(source, say)
+    of_clicks = panel.exposure is not None
+    entered = _entered(options, clip, of_clicks=of_clicks)
     ask: Ask | Keys | None = _ASKS[options.ask]
     if options.pairs is not None:
         ask = reading.pairs(options.pairs, panel, say).keys
@@ -80,12 +88,23 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
             seeds=options.seeds,
             refit=options.refit,
             cluster=options.cluster,
-            segments=_without(options.without, panel),
-            keep_forecasts=options.forecasts is not None,
+            segments=_without(options.without, panel) | key_segments(panel),
+            keep_forecasts=options.forecasts is not None or (of_clicks and bool(options.plot)),
             tell=tell,
         )
     _write(result, options, say)
-    _show(result, say)
+    if of_clicks:
+        show_clicks(result, say)
+    else:
+        _show(result, say)
+
+
+def _entered(
+    options: Options, clip: tuple[float, float] | None, *, of_clicks: bool
+) -> list[Contender]:
+    """The models named, or the usual ones."""
+    usual = DEFAULT_CLICK_MODELS if of_clicks else DEFAULT_MODELS
+    return contenders(names(options.models) if options.models else usual, clip, of_clicks=of_clicks)
 
 
 def _check(options: Options, level: Sequence[float]) -> None:
@@ -94,7 +113,7 @@ def _check(options: Options, level: Sequence[float]) -> None:
     if not level:
         raise OptionError("--level needs at least one interval, as in 80,95.")
     if options.ask not in _ASKS:
-        raise OptionError(f"--ask takes grid or known, not {options.ask!r}.")
+        raise OptionError(f"--ask takes grid, known or shown, not {options.ask!r}.")
     if options.ask is not None and options.pairs is not None:
         raise OptionError("--ask cannot be combined with --pairs: leave one out.")
     if options.output is not None:
@@ -136,7 +155,10 @@ def _write(result: Backtest, options: Options, say: Messages) -> None:
         write_table(result.forecast_columns(), options.forecasts)
         say.say(f"forecasts written to {options.forecasts}")
     if options.plot is not None:
-        plots.plot(result, options.plot)
+        if result.of_clicks:
+            click_plots.plot(result, options.plot)
+        else:
+            plots.plot(result, options.plot)
         say.say(f"plot written to {options.plot}")
 
 

@@ -80,20 +80,44 @@ def make_forecast(source: str, wanted: Options, reading: Reading, say: Messages)
     Raises:
         NestcastError: whatever a user can mend.
     """
+    panel, pairs = read_asked(source, wanted, reading, say)
+    return forecast_sales(panel, pairs, wanted, say)
+
+
+def read_asked(
+    source: str, wanted: Options, reading: Reading, say: Messages
+) -> tuple[Panel, Pairs | None]:
+    """Read the rows, and the series to forecast where a file names them.
+
+    Raises:
+        NestcastError: whatever a user can mend.
+    """
     wanted.check()
     options.use_threads(reading.threads)
-    forecaster = None if wanted.model is None else Forecaster.load(wanted.model)
+    if wanted.model is not None:
+        Forecaster.load(wanted.model)  # a folder that is no model is told of before long work
     panel = reading.panel(source, say)
     path = wanted.pairs or find_pairs(source)
-    pairs = None
-    if path is not None:
-        pairs = reading.pairs(path, panel, say)
-        if pairs.ids is not None and (wanted.horizon or 1) != 1:
-            raise OptionError(
-                f"{path} has one ID for each pair, which take one number each: "
-                "use --horizon 1, or pairs without an ID column."
-            )
-    if forecaster is None:
+    if path is None:
+        return panel, None
+    pairs = reading.pairs(path, panel, say)
+    if pairs.ids is not None and (wanted.horizon or 1) != 1:
+        raise OptionError(
+            f"{path} has one ID for each pair, which take one number each: "
+            "use --horizon 1, or pairs without an ID column."
+        )
+    return panel, pairs
+
+
+def forecast_sales(panel: Panel, pairs: Pairs | None, wanted: Options, say: Messages) -> Made:
+    """Train or load a model, and forecast.
+
+    Raises:
+        NestcastError: whatever a user can mend.
+    """
+    if wanted.model is not None:
+        forecaster = Forecaster.load(wanted.model)
+    else:
         forecaster = _fit(panel, pairs, wanted, say)
         if wanted.save_model is not None:
             forecaster.save(wanted.save_model)

@@ -22,7 +22,16 @@ Series = Annotated[
 ]
 Target = Annotated[str | None, typer.Option(help="Column to forecast.")]
 Price = Annotated[str | None, typer.Option(help="Column with the price.")]
-Freq = Annotated[str | None, typer.Option(help="Length of a period: 1d, 1w or 1mo.")]
+Exposure = Annotated[
+    str | None,
+    typer.Option(help="Column of impressions, of which the target counts clicks; rows for a log."),
+]
+Cost = Annotated[str | None, typer.Option(help="Column of money spent on impressions.")]
+Revenue = Annotated[str | None, typer.Option(help="Column of money that clicks earned.")]
+Year = Annotated[int | None, typer.Option(help="Year of dates that are written without.")]
+Freq = Annotated[
+    str | None, typer.Option(help="Length of a period: 1d, 1w or 1mo; of clicks also 1h.")
+]
 DateFormat = Annotated[str | None, typer.Option(help="How dates are written, as in %d/%m/%Y.")]
 Encoding = Annotated[str, typer.Option(help="Encoding of the text files.")]
 Preset = Annotated[str | None, typer.Option(help="Known cleaning of a data set: 1c.")]

@@ -9,6 +9,7 @@ from nestcast.commands.options import names
 from nestcast.console import Messages
 from nestcast.data import Panel, read_pairs, read_panel
 from nestcast.data.pairs import Pairs
+from nestcast.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Reading:
     series: str | None = None
     target: str | None = None
     price: str | None = None
+    exposure: str | None = None
+    cost: str | None = None
+    revenue: str | None = None
+    year: int | None = None
     freq: str | None = None
     date_format: str | None = None
     encoding: str = "utf-8"
@@ -42,6 +47,10 @@ class Reading:
             series=None if self.series is None else names(self.series),
             target=self.target,
             price=self.price,
+            exposure=self.exposure,
+            cost=self.cost,
+            revenue=self.revenue,
+            year=self.year,
             freq=self.freq,
             preset=self.preset,
             max_rejected=self.max_rejected,
@@ -52,6 +61,8 @@ class Reading:
             date_format=self.date_format,
             keep_incomplete=self.keep_incomplete,
         )
+        if panel.calendar.freq == "1h" and panel.exposure is None:
+            raise OptionError("--freq 1h is for impressions and clicks: name these by --exposure.")
         _tell_what_was_read(say, panel, self.rejected)
         return panel
 
@@ -78,9 +89,10 @@ def beside(output: Path | None, rejected: Path | None) -> Path:
 def _tell_what_was_read(say: Messages, panel: Panel, rejected: Path) -> None:
     report = panel.report
     first, last = panel.calendar.starts()[0], panel.calendar.ends()[-1]
+    returns = f" ({report.returns:,} returns)" if panel.exposure is None else ""
     say.say(
-        f"read {report.rows_read:,} rows: {report.rows_used:,} used "
-        f"({report.returns:,} returns), {report.rows_rejected:,} rejected"
+        f"read {report.rows_read:,} rows: {report.rows_used:,} used{returns}, "
+        f"{report.rows_rejected:,} rejected"
     )
     for reason, count in report.rejected.items():
         say.say(f"  rejected {count:,}: {reason}")
@@ -88,8 +100,12 @@ def _tell_what_was_read(say: Messages, panel: Panel, rejected: Path) -> None:
         say.say(f"  see {rejected}")
     for note in report.notes:
         say.say(f"  {note}")
-    periods = {"1d": "days", "1w": "weeks", "1mo": "months"}
+    periods = {"1h": "hours", "1d": "days", "1w": "weeks", "1mo": "months"}
     say.say(
         f"{len(panel):,} series over {len(panel.calendar)} {periods[panel.calendar.freq]}, "
         f"{first} to {last}"
     )
+    if panel.exposure is not None:
+        clicks, shown = (float(one.sum(dtype=float)) for one in (panel.target, panel.exposure))
+        rate = f", {100 * clicks / shown:.3g}%" if shown else ""
+        say.say(f"{clicks:,.0f} clicks out of {shown:,.0f} impressions{rate}")

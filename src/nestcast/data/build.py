@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,16 @@ class Arrays:
     start: NDArray[np.int32]
     is_count: bool
     price: Floats | None
+    sums: dict[str, Floats]
 
 
 def build_arrays(
-    engine: Engine, names: tuple[str, ...], calendar: Calendar, preset: Preset, has_price: bool
+    engine: Engine,
+    names: tuple[str, ...],
+    calendar: Calendar,
+    preset: Preset,
+    has_price: bool,
+    sums: Sequence[str] = (),
 ) -> Arrays:
     """Group `rows` by key and period, and lay the groups out by series and time.
 
@@ -42,9 +49,10 @@ def build_arrays(
         calendar: the periods wanted; rows outside are left out.
         preset: which keys to merge.
         has_price: whether rows have a price.
+        sums: further columns of `rows` to sum.
     """
     values = [_number_values(engine, at, name, preset) for at, name in enumerate(names)]
-    scales = _scales(engine, has_price)
+    scales = _scales(engine, ["y", *(["price"] if has_price else []), *sums])
     found = _grouped(engine, [len(distinct) for distinct in values], calendar, scales)
     code, period = np.divmod(found["cell"], len(calendar))
     begins = np.ones(len(code), dtype=bool)
@@ -63,12 +71,14 @@ def build_arrays(
     if has_price:
         price = np.full(shape, np.nan, dtype=np.float32)
         price[series, period] = np.ldexp(found["price"], -scales["price"]) / found["rows"]
-    return Arrays(keys, target, start, is_count, price)
+    dense = {name: np.zeros(shape, dtype=np.float32) for name in sums}
+    for name, array in dense.items():
+        array[series, period] = np.ldexp(found[name], -scales[name])
+    return Arrays(keys, target, start, is_count, price, dense)
 
 
-def _scales(engine: Engine, has_price: bool) -> dict[str, int]:
+def _scales(engine: Engine, names: Sequence[str]) -> dict[str, int]:
     """For each number the power of two by which its values still fit into 62 bits."""
-    names = ["y", "price"] if has_price else ["y"]
     largest = engine.row(
         f"SELECT {', '.join(f'max(abs({name}))' for name in names)} FROM rows WHERE reason = 0"
     )
@@ -114,13 +124,14 @@ def _grouped(
         f"sum(CAST({name} * {2.0**scale:.17e} AS BIGINT)) AS {name}"
         for name, scale in scales.items()
     )
-    days = np.arange(calendar.starts()[0], calendar.ends()[-1] + np.timedelta64(1, "D"))
+    days = np.arange(calendar.starts()[0], calendar.ends()[-1] + 1)
+    kind = "TIMESTAMP" if calendar.freq == "1h" else "DATE"
     periods = calendar.index_of(days).astype(np.int32)
     with engine.table(day=days.astype("M8[us]"), period=periods) as table:
         found = engine.arrays(
             f"SELECT {cell} * {len(calendar)} + period AS cell, {sums}, count(*) AS rows "
             f"FROM rows{joins} "
-            f"JOIN (SELECT CAST(day AS DATE) AS day, period FROM {table}) USING (day) "
+            f"JOIN (SELECT CAST(day AS {kind}) AS day, period FROM {table}) USING (day) "
             "WHERE reason = 0 GROUP BY ALL"
         )
     order = np.argsort(found["cell"])

@@ -1,4 +1,4 @@
-"""The time axis of a panel: equally long days, weeks, or calendar months, counted from 0."""
+"""The time axis of a panel: equally long hours, days, weeks, or calendar months, counted from 0."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from nestcast.errors import OptionError
 
-Frequency = Literal["1d", "1w", "1mo"]
+Frequency = Literal["1h", "1d", "1w", "1mo"]
 Dates = NDArray[np.datetime64]
 
-_ONE_DAY = np.timedelta64(1, "D")
-_SEASON = {"1d": 7, "1w": 52, "1mo": 12}
-_YEAR = {"1d": 365, "1w": 52, "1mo": 12}
+_SEASON = {"1h": 24, "1d": 7, "1w": 52, "1mo": 12}
+_YEAR = {"1h": 8760, "1d": 365, "1w": 52, "1mo": 12}
 
 
 def parse_frequency(text: str) -> Frequency:
@@ -26,7 +25,7 @@ def parse_frequency(text: str) -> Frequency:
         '1mo'
 
     Raises:
-        OptionError: it is none of `1d`, `1w`, `1mo`.
+        OptionError: it is none of `1h`, `1d`, `1w`, `1mo`.
     """
     for freq in get_args(Frequency):
         if text == freq:
@@ -49,8 +48,8 @@ class Calendar:
         array(['2015-11-01'], dtype='datetime64[D]')
 
     Args:
-        freq: `1d`, `1w` or `1mo`.
-        first: first day of period 0.
+        freq: `1h`, `1d`, `1w` or `1mo`.
+        first: first day (or hour) of period 0.
         length: number of periods.
         label_at: whether output names a period by its first or by its last day, as its input did.
     """
@@ -61,7 +60,7 @@ class Calendar:
     label_at: Literal["start", "end"] = "start"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "first", self.first.astype("M8[D]"))
+        object.__setattr__(self, "first", self.first.astype(self._unit))
         if self.freq == "1mo" and self.first != self.first.astype("M8[M]").astype("M8[D]"):
             raise ValueError(f"a monthly calendar begins on the first of a month, not {self.first}")
 
@@ -69,8 +68,13 @@ class Calendar:
         return self.length
 
     @property
+    def _unit(self) -> str:
+        """What the calendar counts in: days, or hours."""
+        return "M8[h]" if self.freq == "1h" else "M8[D]"
+
+    @property
     def season(self) -> int:
-        """Periods after which the calendar repeats itself: a week of days, or a year."""
+        """Periods after which it repeats itself: a day of hours, a week of days, or a year."""
         return _SEASON[self.freq]
 
     @property
@@ -79,7 +83,7 @@ class Calendar:
         return _YEAR[self.freq]
 
     def start_of(self, period: NDArray[np.integer] | int) -> Dates:
-        """First day of each period; periods outside the calendar continue it either way."""
+        """First day (or hour) of each period; those outside the calendar continue it either way."""
         steps = np.asarray(period, dtype=np.int64)
         if self.freq == "1mo":
             return np.asarray(self.first.astype("M8[M]") + steps).astype("M8[D]")
@@ -88,7 +92,7 @@ class Calendar:
 
     def index_of(self, dates: Dates) -> NDArray[np.int64]:
         """Number of the period that holds each date; negative before the first."""
-        days = np.asarray(dates).astype("M8[D]")
+        days = np.asarray(dates).astype(self._unit)
         if self.freq == "1mo":
             return np.asarray(days.astype("M8[M]") - self.first.astype("M8[M]")).astype(np.int64)
         days_each = 7 if self.freq == "1w" else 1
@@ -100,14 +104,14 @@ class Calendar:
 
     def ends(self) -> Dates:
         """Last day of every period, shape (length,)."""
-        return self.start_of(np.arange(1, self.length + 1)) - _ONE_DAY
+        return self.start_of(np.arange(1, self.length + 1)) - 1
 
     def labels(self) -> Dates:
         """The day that names every period in files and frames, shape (length,)."""
         return self.ends() if self.label_at == "end" else self.starts()
 
     def days(self) -> NDArray[np.int64]:
-        """Days in every period, shape (length,)."""
+        """Days (or hours) in every period, shape (length,)."""
         return np.asarray(self.ends() - self.starts()).astype(np.int64) + 1
 
     def head(self, length: int) -> Calendar:

@@ -45,7 +45,8 @@ class RawColumn:
     @property
     def number(self) -> str:
         """The value as a number, NULL if it is none."""
-        return f"TRY_CAST({self.sql if self.is_number else self.text} AS DOUBLE)"
+        is_value = self.is_number or self.type == "BOOLEAN"  # clicked or not, as 1 or 0
+        return f"TRY_CAST({self.sql if is_value else self.text} AS DOUBLE)"
 
     @property
     def rounded(self) -> str:
@@ -139,6 +140,18 @@ def number_checks(
         yield Check(not_whole(column.name), f"{value} <> floor({value})", column.text)
     if not may_be_negative:
         yield Check(f"{column.name} is negative", f"{value} < 0", column.text)
+
+
+def click_checks(clicks: str, impressions: str | None) -> Iterator[Check]:
+    """There cannot be more clicks than impressions; without a column of these, each row is one."""
+    if impressions is None:
+        yield Check(f"{clicks} is not 0 or 1", "y > 1", "CAST(y AS VARCHAR)")
+    else:
+        yield Check(
+            f"{clicks} is over {impressions}",
+            "y > exposure",
+            "printf('%.0f of %.0f', y, exposure)",
+        )
 
 
 def cleaning_checks(preset: Preset, values: Mapping[str, str]) -> Iterator[Check]:

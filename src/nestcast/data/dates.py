@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -35,8 +35,78 @@ def month_reader(column: RawColumn) -> DateReader:
     return DateReader("a month number, 0 for January 2013", f"CAST({day} AS DATE)")
 
 
+def parts_reader(
+    engine: Engine, table: Table, columns: Sequence[RawColumn], year: int | None
+) -> tuple[tuple[DateReader, ...], tuple[str, ...]]:
+    """Dates whose month and day, and maybe year, stand in columns of their own.
+
+    Months are names, abbreviated or not, or numbers. Without years, all rows are of one; but where
+    they are of at most half a year and go over New Year, it is the year of the earlier ones.
+
+    Args:
+        engine: the connection to look at values with.
+        table: the table.
+        columns: for each part the column of all values joined by blanks, see `time_column`.
+        year: the year, if it is not in the rows; a leap year if None.
+
+    Returns:
+        A reader for each part, and notes on the year taken.
+    """
+    words = len(columns[0].name.split(", "))
+    if words == 3:
+        return tuple(DateReader("year, month, day", _by_words(c.text)) for c in columns), ()
+    taken = _ANY_YEAR if year is None else year
+    months: set[int] = set()
+    for number, column in enumerate(columns):
+        month = f"month({_in_year(_ANY_YEAR, column)})"
+        found = read_with_care(
+            engine,
+            table,
+            number,
+            lambda scan, month=month: f"SELECT DISTINCT {month} FROM ({scan})",  # type: ignore[misc]
+        )
+        months |= {value for (value,) in found if value is not None}
+    first = _first_month(months)
+    notes = () if year is not None else (f"dates have no year: {taken} is taken (--year)",)
+    if first > 1:
+        notes = (*notes, f"months before {first} are taken for those of {taken + 1}")
+    readers = []
+    for column in columns:
+        same, later = _in_year(taken, column), _in_year(taken + 1, column)
+        month = f"month({_in_year(_ANY_YEAR, column)})"
+        day = f"CASE WHEN {month} < {first} THEN {later} ELSE {same} END"
+        readers.append(DateReader("month, day", same if first == 1 else day))
+    return tuple(readers), notes
+
+
+_ANY_YEAR = 2024  # a leap year, so that every day of any year can be read
+
+
+def _in_year(year: int, column: RawColumn) -> str:
+    return _by_words(f"'{year} ' || {column.text}")
+
+
+def _by_words(text: str) -> str:
+    formats = "['%Y %B %d', '%Y %b %d', '%Y %m %d']"
+    return f"CAST(TRY_STRPTIME({text}, {formats}) AS DATE)"
+
+
+def _first_month(months: set[int]) -> int:
+    """The month that rows begin in: 1, unless they go over New Year and leave out half a year."""
+    if not {1, 12} <= months:
+        return 1
+    absent = [month for month in range(1, 13) if month not in months]
+    return max(absent) + 1 if len(absent) >= 6 else 1
+
+
 def date_reader(
-    engine: Engine, table: Table, number: int, at: int, date_format: str | None
+    engine: Engine,
+    table: Table,
+    number: int,
+    at: int,
+    date_format: str | None,
+    *,
+    hourly: bool = False,
 ) -> DateReader:
     """How the dates in column `at` of part `number` of a table are to be read.
 
@@ -46,6 +116,7 @@ def date_reader(
         number: which part of it.
         at: which column.
         date_format: the format given by the user, in the notation of `strftime`.
+        hourly: whether the hour is wanted too.
 
     Raises:
         DataError: the dates are written in no known way, or day and month cannot be told apart.
@@ -53,11 +124,11 @@ def date_reader(
     """
     type_ = table.parts[number].types[at]
     if type_ == "DATE" or type_.startswith("TIMESTAMP"):
-        return DateReader("a date", _plausible(f"CAST(c{at} AS DATE)"))
+        return DateReader("a date", _plausible(_cut(f"CAST(c{at} AS TIMESTAMP)", hourly)))
     text = f"CAST(c{at} AS VARCHAR)"
     if date_format is not None:
         _check_format(engine, date_format)
-        return DateReader(date_format, _by_format(date_format)(text))
+        return DateReader(date_format, _by_format(date_format)(text, hourly))
     values = f"SELECT n, {text} AS v FROM ({{scan}}) WHERE trim({text}) <> ''"
     name = table.names[at]
     # A few rows tell most files; all of them are asked where those leave a doubt.
@@ -80,16 +151,42 @@ def date_reader(
             f"{table.parts[number].name}, column {name}: dates may be {best} or {other}. "
             "Say which with --date-format, as in --date-format %d/%m/%Y."
         )
-    return DateReader(best, _WAYS[best](text))
+    return DateReader(best, _WAYS[best](text, hourly))
 
 
-def _by_format(format_: str) -> Callable[[str], str]:
-    return lambda text: _plausible(f"CAST(TRY_STRPTIME({text}, {literal(format_)}) AS DATE)")
+def _cut(time: str, hourly: bool) -> str:
+    """SQL of the day of a time, or of its hour."""
+    return f"date_trunc('hour', {time})" if hourly else f"CAST({time} AS DATE)"
 
 
-def _iso(text: str) -> str:
+def _by_format(format_: str, *others: str) -> Callable[[str, bool], str]:
+    formats = ", ".join(literal(one) for one in (format_, *others))
+
+    def day(text: str, hourly: bool) -> str:
+        return _plausible(_cut(f"TRY_STRPTIME({text}, [{formats}])", hourly))
+
+    return day
+
+
+def _of_day(format_: str) -> Callable[[str, bool], str]:
+    """Also with a time of day."""
+    return _by_format(format_, f"{format_} %H:%M:%S", f"{format_} %H:%M")
+
+
+def _iso(text: str, hourly: bool) -> str:
     # The cast also takes words such as "infinity".
-    return _plausible(f"CASE WHEN {text} < ':' THEN TRY_CAST(trim({text}) AS DATE) END")
+    type_ = "TIMESTAMP" if hourly else "DATE"
+    value = f"TRY_CAST(trim({text}) AS {type_})"
+    return _plausible(f"CASE WHEN {text} < ':' THEN {_cut(value, True) if hourly else value} END")
+
+
+def _seconds(text: str, hourly: bool) -> str:
+    """Seconds or milliseconds since 1970."""
+    number = f"TRY_CAST({text} AS BIGINT)"
+    seconds = f"CASE WHEN {number} >= 100000000000 THEN {number} // 1000 ELSE {number} END"
+    # Before September 2001 there are nine digits, as in no log; eight are a date.
+    known = f"CASE WHEN {number} BETWEEN 1000000000 AND 99999999999999 THEN {seconds} END"
+    return _cut(f"make_timestamp(({known}) * 1000000)", hourly)
 
 
 def _plausible(day: str) -> str:
@@ -98,16 +195,17 @@ def _plausible(day: str) -> str:
 
 
 # How dates may be written -> from SQL of a text to SQL of its day, NULL if written otherwise.
-# ISO dates may have a time of day, which is left out.
-_WAYS: dict[str, Callable[[str], str]] = {
+# All but the last three may have a time of day, which is left out unless hours are wanted.
+_WAYS: dict[str, Callable[[str, bool], str]] = {
     "yyyy-mm-dd": _iso,
-    "dd.mm.yyyy": _by_format("%d.%m.%Y"),
-    "dd/mm/yyyy": _by_format("%d/%m/%Y"),
-    "mm/dd/yyyy": _by_format("%m/%d/%Y"),
-    "dd-mm-yyyy": _by_format("%d-%m-%Y"),
-    "mm-dd-yyyy": _by_format("%m-%d-%Y"),
+    "dd.mm.yyyy": _of_day("%d.%m.%Y"),
+    "dd/mm/yyyy": _of_day("%d/%m/%Y"),
+    "mm/dd/yyyy": _of_day("%m/%d/%Y"),
+    "dd-mm-yyyy": _of_day("%d-%m-%Y"),
+    "mm-dd-yyyy": _of_day("%m-%d-%Y"),
     "yyyymmdd": _by_format("%Y%m%d"),
     "yyyy-mm": _by_format("%Y-%m"),
+    "seconds since 1970": _seconds,
 }
 _SWAPPED = {
     "dd/mm/yyyy": "mm/dd/yyyy",
@@ -134,7 +232,7 @@ def _count_read(
     engine: Engine, table: Table, number: int, values: str
 ) -> tuple[int, dict[str, int]]:
     """Number of values, and how many of them each way of writing can read."""
-    counts = ", ".join(f"count({day('v')})" for day in _WAYS.values())
+    counts = ", ".join(f"count({day('v', False)})" for day in _WAYS.values())
     total, *read = read_with_care(
         engine,
         table,
@@ -153,7 +251,7 @@ def _first_unread(
         number,
         lambda scan: (
             f"SELECT n, v FROM ({values.replace('{scan}', scan)}) "
-            f"WHERE {_WAYS[best]('v')} IS NULL ORDER BY n LIMIT 1"
+            f"WHERE {_WAYS[best]('v', False)} IS NULL ORDER BY n LIMIT 1"
         ),
     )[0]
     return n, value

@@ -25,6 +25,12 @@ class Layout:
         freq: length of a period; None asks for the dates themselves.
         whole_keys: whether the key columns hold whole numbers by definition.
         whole_target: whether the target does.
+        time_parts: the columns that hold month and day, and the year if there is one, where no
+            column holds the whole date; `time` is then what output calls it.
+        exposure: tries behind each count, such as impressions.
+        each_row: whether each row is one impression, and the target whether it was clicked.
+        cost, revenue: money, summed over rows.
+        notes: what was recognised and a user should know.
     """
 
     time: str
@@ -35,6 +41,23 @@ class Layout:
     counts_months: bool = False
     whole_keys: bool = False
     whole_target: bool = False
+    time_parts: tuple[str, ...] = ()
+    exposure: str | None = None
+    each_row: bool = False
+    cost: str | None = None
+    revenue: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts_clicks(self) -> bool:
+        """Whether the target is a count of clicks out of impressions."""
+        return self.each_row or self.exposure is not None
+
+    @property
+    def amounts(self) -> dict[str, str]:
+        """Further columns that are summed: what `rows` calls them -> their names in the file."""
+        named = {"exposure": self.exposure, "cost": self.cost, "revenue": self.revenue}
+        return {name: column for name, column in named.items() if column is not None}
 
 
 DAILY = Layout(
@@ -58,6 +81,25 @@ MONTHLY = Layout(
 NIXTLA = Layout("ds", ("unique_id",), "y")
 
 
+def click_files(folder: Path) -> list[Path]:
+    """The files with impressions and clicks in a folder: those called `ads*`, else the only one.
+
+    Raises:
+        DataError: there are none, or several.
+    """
+    found = sorted(path for ending in _ENDINGS for path in folder.glob(f"ads*{ending}"))
+    if not found:
+        tables = [path for ending in _ENDINGS for path in folder.glob(f"*{ending}")]
+        found = sorted(path for path in tables if path.name != "rejected.csv")
+        if len(found) != 1:
+            names = f"; it has {listed([path.name for path in found])}" if found else ""
+            raise DataError(
+                f"cannot tell which file of {folder} has the clicks: looked for ads*.csv, .csv.gz "
+                f"or .parquet{names}. Name the file itself, or a pattern in quotation marks."
+            )
+    return found
+
+
 def sales_files(folder: Path) -> list[Path]:
     """The files with sales in a folder of the Kaggle layout.
 
@@ -71,7 +113,7 @@ def sales_files(folder: Path) -> list[Path]:
         raise DataError(
             f"no sales in {folder}: looked for sales_train*.csv, .csv.gz or .parquet, and "
             f"sales_monthly. {f'Unpack {packed[0]}, or name' if packed else 'Name'} the file "
-            "itself if it has another name."
+            "itself if it has another name; where clicks are to be forecast, add --exposure."
         )
     by_stem: dict[str, Path] = {}
     for path in sorted(found):
@@ -104,9 +146,9 @@ def choose_layout(
         series = [series]
     named = _recognised(table, {"--time": time, "--series": series, "--target": target})
     layout = Layout(
-        time=_column(table, "--time", time or named.time),
-        series=tuple(_column(table, "--series", name) for name in series or named.series),
-        target=_column(table, "--target", target or named.target),
+        time=column_named(table, "--time", time or named.time),
+        series=tuple(column_named(table, "--series", name) for name in series or named.series),
+        target=column_named(table, "--target", target or named.target),
         price=_price(table, price, named.price),
         freq=parse_frequency(freq) if freq else named.freq,
         counts_months=named.counts_months and time in (None, named.time),
@@ -124,9 +166,8 @@ def _recognised(table: Table, given: Mapping[str, Sequence[str] | str | None]) -
         DataError: there is none, and the user did not name all columns.
     """
     known = (DAILY, MONTHLY, NIXTLA)
-    for layout in known:
-        if table.has(layout.time, *layout.series, layout.target):
-            return layout
+    if found := known_layout(table):
+        return found
     unnamed = [option for option, value in given.items() if not value]
     if not unnamed:
         return Layout("", (), "")
@@ -137,16 +178,24 @@ def _recognised(table: Table, given: Mapping[str, Sequence[str] | str | None]) -
     if len(absent[nearest]) == 1:
         ((option, name),) = absent[nearest].items()
         raise DataError(
-            f"{table.name} has no column {name!r}; it has {_listed(table.names)}. "
+            f"{table.name} has no column {name!r}; it has {listed(table.names)}. "
             f"Name what takes its place with {option}."
         )
     hint = ""
     if any(_is_number(name) for name in table.names):
         hint = " (if these are values, put a line of column names above them)"
     raise DataError(
-        f"{table.name} has the columns {_listed(table.names)}{hint}: say which is which with "
+        f"{table.name} has the columns {listed(table.names)}{hint}: say which is which with "
         f"{', '.join(unnamed)}."
     )
+
+
+def known_layout(table: Table) -> Layout | None:
+    """The known layout all of whose columns a table has."""
+    for layout in (DAILY, MONTHLY, NIXTLA):
+        if table.has(layout.time, *layout.series, layout.target):
+            return layout
+    return None
 
 
 def _absent(table: Table, layout: Layout, options: Sequence[str]) -> dict[str, str]:
@@ -164,11 +213,16 @@ def _is_number(text: str) -> bool:
     return text.replace(".", "").isdecimal()
 
 
-def _column(table: Table, option: str, name: str) -> str:
+def column_named(table: Table, option: str, name: str) -> str:
+    """The column of that name, as the file writes it.
+
+    Raises:
+        DataError: there is none.
+    """
     at = table.find(name)
     if at is None:
         raise DataError(
-            f"{table.name} has no column {name!r}; it has {_listed(table.names)}. "
+            f"{table.name} has no column {name!r}; it has {listed(table.names)}. "
             f"Name the right one with {option}."
         )
     return table.names[at]
@@ -176,7 +230,7 @@ def _column(table: Table, option: str, name: str) -> str:
 
 def _price(table: Table, price: str | None, usual: str | None) -> str | None:
     if price:
-        return _column(table, "--price", price)
+        return column_named(table, "--price", price)
     at = table.find(usual) if usual else None
     return None if at is None else table.names[at]
 
@@ -192,6 +246,7 @@ def _check(layout: Layout) -> None:
         raise OptionError(f"{layout.time} counts months: use --freq 1mo, or name another --time.")
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, not too many."""
     shown = ", ".join(names[:30])
     return shown if len(names) <= 30 else f"{shown}, ... ({len(names)} in all)"

@@ -76,7 +76,8 @@ class Panel:
         target_name, time_name: the names of these columns in the input, used again in output.
         exposure: tries behind each count, such as impressions, shape (series, time).
         observed: covariates known only for the past, name -> (series, time); NaN where not seen.
-        known: covariates known ahead, name -> (time,) or (series, time).
+        known: covariates known ahead, name -> (time,) or (series, time), or longer where values of
+            periods after the last are known.
         attributes: key column -> what is known of its values.
         report: what was read, rejected and cleaned on the way.
         price_name: which of `observed` is the price of a unit, if one was read.
@@ -127,7 +128,7 @@ class Panel:
     def until(self, length: int) -> Panel:
         """The first `length` periods: what was known at that origin.
 
-        Series that begin later are dropped.
+        Series that begin later are dropped; covariates known ahead stay as long as they are.
         """
         panel = self.take(self.start < length)
         days = int(panel.calendar.days()[:length].sum())
@@ -138,5 +139,4 @@ class Panel:
             target=panel.target[:, :length],
             exposure=None if panel.exposure is None else panel.exposure[:, :length],
             observed={name: a[:, :length] for name, a in panel.observed.items()},
-            known={name: a[..., :length] for name, a in panel.known.items()},
         )

@@ -12,6 +12,7 @@ from nestcast.errors import OptionError
 
 _FAR = np.timedelta64(3653, "D")  # ten years
 _NAMES: dict[Frequency, tuple[str, str]] = {
+    "1h": ("hour", "hours"),
     "1d": ("day", "days"),
     "1w": ("week", "weeks"),
     "1mo": ("month", "months"),
@@ -108,7 +109,7 @@ def _calendar(days: Dates, freq: Frequency) -> Calendar:
 def _is_incomplete(calendar: Calendar, days: Dates) -> bool:
     """Whether the last row is further from the period's end than rows ever were apart."""
     one_per_period = (
-        calendar.freq == "1d"
+        calendar.freq in ("1h", "1d")
         or (calendar.freq == "1w" and _one_weekday(days))
         or (calendar.freq == "1mo" and (_all_first_of_month(days) or _all_last_of_month(days)))
     )
@@ -118,10 +119,10 @@ def _is_incomplete(calendar: Calendar, days: Dates) -> bool:
 
 
 def _without_rows(calendar: Calendar, days: Dates) -> str:
-    """A note on weeks or months without any row; single days without are common."""
+    """A note on weeks or months without any row; single days and hours without are common."""
     seen = np.zeros(len(calendar), dtype=bool)
     seen[calendar.index_of(days)] = True
-    if calendar.freq == "1d" or seen.all():
+    if calendar.freq in ("1h", "1d") or seen.all():
         return ""
     one, many = _NAMES[calendar.freq]
     labels = calendar.labels()[~seen]

@@ -11,20 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestcast.data.attributes import read_attributes
-from nestcast.data.build import build_arrays
+from nestcast.data.build import Arrays, build_arrays
 from nestcast.data.calendar import Calendar, Dates
 from nestcast.data.checks import Check, not_whole
+from nestcast.data.clicklayout import choose_click_layout, is_clicks
 from nestcast.data.daily import daily_totals
-from nestcast.data.dates import DateReader, date_reader, month_reader
+from nestcast.data.dates import DateReader, date_reader, month_reader, parts_reader
 from nestcast.data.engine import Engine, engine, one_line_errors
-from nestcast.data.layout import Layout, choose_layout, sales_files
-from nestcast.data.panel import Attributes, Panel
+from nestcast.data.layout import Layout, choose_layout, click_files, sales_files
+from nestcast.data.panel import Attributes, Floats, Panel
 from nestcast.data.periods import Periods, bulk_of, periods_of
 from nestcast.data.presets import Preset, check_applies, preset_named
 from nestcast.data.rejects import check_limit, counts_by_reason, write_rejected
 from nestcast.data.report import ReadReport
 from nestcast.data.source import Table, open_table
-from nestcast.data.staging import Reading, raw_column, stage, text_keys
+from nestcast.data.staging import Reading, raw_column, stage, sums_of, text_keys, time_column
 from nestcast.errors import DataError, OptionError
 
 
@@ -36,6 +37,9 @@ def read_panel(
     series: Sequence[str] | str | None = None,
     target: str | None = None,
     price: str | None = None,
+    exposure: str | None = None,
+    cost: str | None = None,
+    revenue: str | None = None,
     freq: str | None = None,
     preset: str | None = None,
     max_rejected: float = 0.01,
@@ -44,6 +48,7 @@ def read_panel(
     rejected: str | Path | None = None,
     encoding: str = "utf-8",
     date_format: str | None = None,
+    year: int | None = None,
     keep_incomplete: bool = False,
 ) -> Panel:
     """Read raw rows, check every one, and group them into a panel.
@@ -68,8 +73,13 @@ def read_panel(
         time, series, target, price: the columns; those of the Kaggle layouts and nixtla's
             `unique_id, ds, y` are recognised. The price becomes `panel.observed[column]`, as its
             mean over the rows of each series and period; `panel.price_name` is the column.
-        freq: length of a period, `1d`, `1w` or `1mo`; by default months for the Kaggle layouts,
-            else what the dates suggest.
+        exposure: column of the impressions, of which the target counts those that were clicked; or
+            `rows`, for a log in which each row is one impression and the target 0 or 1. Common
+            names are recognised, and a date in columns `month` and `day`; what was, is noted.
+        cost, revenue: columns of money spent and earned, summed into `panel.observed`; only with
+            an exposure, and then recognised by their common names too.
+        freq: length of a period, `1d`, `1w` or `1mo`, with an exposure also `1h`; by default months
+            for the Kaggle layouts, days for logs, else what the dates suggest.
         preset: known cleaning to apply, such as `1c`; without, nothing is changed.
         max_rejected: largest share of unusable rows that is accepted, from 0 to 1.
         memory_limit: what DuckDB may hold in memory; beyond, it uses a temporary folder.
@@ -77,6 +87,7 @@ def read_panel(
         rejected: where to write unusable rows with file, line and reason.
         encoding: encoding of text files.
         date_format: how dates are written, in the notation of `strftime`, if not recognised.
+        year: the year of dates that are written without; by default 2024, which is noted.
         keep_incomplete: whether to keep an incomplete last period.
 
     Raises:
@@ -90,18 +101,34 @@ def read_panel(
         attributes: dict[str, Attributes] = {}
         files: dict[str, str] = {}
         if isinstance(source, str | Path) and Path(source).is_dir():
-            table = open_table(db, sales_files(Path(source)), encoding)
-            attributes, files = read_attributes(db, Path(source), encoding)
+            if exposure:
+                table = open_table(db, click_files(Path(source)), encoding)
+            else:
+                table = open_table(db, sales_files(Path(source)), encoding)
+                attributes, files = read_attributes(db, Path(source), encoding)
         else:
             table = open_table(db, source, encoding)
-        layout = choose_layout(
-            table, time=time, series=series, target=target, price=price, freq=freq
-        )
+        if is_clicks(table, exposure, target):
+            layout = choose_click_layout(
+                table,
+                time=time,
+                series=series,
+                target=target,
+                exposure=exposure,
+                cost=cost,
+                revenue=revenue,
+                freq=freq,
+            )
+        else:
+            layout = choose_layout(
+                table, time=time, series=series, target=target, price=price, freq=freq
+            )
         columns = (*layout.series, layout.target, *([layout.price] if layout.price else []))
         check_applies(cleaning, columns)
+        dates, notes = _date_readers(db, table, layout, date_format, year)
         reading = Reading(
             layout,
-            _date_readers(db, table, layout, date_format),
+            dates,
             cleaning,
             text_keys=frozenset() if layout.whole_keys else text_keys(db, table, layout.series),
         )
@@ -127,9 +154,12 @@ def read_panel(
             )
         periods = periods_of(days, layout.freq, keep_incomplete)
         calendar = periods.calendar.head(periods.complete)
-        arrays = build_arrays(db, layout.series, calendar, cleaning, layout.price is not None)
+        arrays = build_arrays(
+            db, layout.series, calendar, cleaning, layout.price is not None, sums_of(layout)[1:]
+        )
         daily = daily_totals(db, layout.series, calendar, days, attributes)
         report = _report(db, checks, layout, cleaning, periods, calendar, days, rows)
+        report = replace(report, notes=(*layout.notes, *notes, *report.notes))
     return Panel(
         keys=arrays.keys,
         calendar=calendar,
@@ -138,7 +168,8 @@ def read_panel(
         is_count=arrays.is_count,
         target_name=layout.target,
         time_name=layout.time,
-        observed={} if arrays.price is None else {str(layout.price): arrays.price},
+        exposure=arrays.sums.get("exposure"),
+        observed=_observed(layout, arrays),
         attributes={key: attributes[key] for key in layout.series if key in attributes},
         report=report,
         price_name=layout.price,
@@ -146,15 +177,29 @@ def read_panel(
     )
 
 
+def _observed(layout: Layout, arrays: Arrays) -> dict[str, Floats]:
+    """The mean price by its own name, and the sums of money by what they are."""
+    prices = {} if arrays.price is None else {str(layout.price): arrays.price}
+    return prices | {name: arrays.sums[name] for name in layout.amounts if name != "exposure"}
+
+
 def _date_readers(
-    db: Engine, table: Table, layout: Layout, date_format: str | None
-) -> tuple[DateReader, ...]:
+    db: Engine, table: Table, layout: Layout, date_format: str | None, year: int | None
+) -> tuple[tuple[DateReader, ...], tuple[str, ...]]:
+    """How dates are read in each part, and notes on it."""
+    if layout.time_parts:
+        columns = [time_column(table, part, layout) for part in table.parts]
+        return parts_reader(db, table, columns, year)
     if layout.counts_months:
-        return tuple(month_reader(raw_column(table, part, layout.time)) for part in table.parts)
+        months = (month_reader(raw_column(table, part, layout.time)) for part in table.parts)
+        return tuple(months), ()
     at = table.names.index(layout.time)
-    return tuple(
-        date_reader(db, table, number, at, date_format) for number in range(len(table.parts))
+    hourly = layout.freq == "1h"
+    readers = (
+        date_reader(db, table, number, at, date_format, hourly=hourly)
+        for number in range(len(table.parts))
     )
+    return tuple(readers), ()
 
 
 def _register_known(
@@ -203,9 +248,11 @@ def _stage_until_consistent(
             reading = replace(reading, known={**reading.known, **unlisted})
             continue
         found = db.arrays(
-            "SELECT day, count(*) AS rows FROM rows WHERE reason = 0 GROUP BY day ORDER BY day"
+            "SELECT day, sum(size)::BIGINT AS rows FROM rows WHERE reason = 0 GROUP BY day "
+            "ORDER BY day"
         )
-        days, rows = found["day"].astype("M8[D]"), found["rows"]
+        unit = "M8[h]" if reading.layout.freq == "1h" else "M8[D]"
+        days, rows = found["day"].astype(unit), found["rows"]
         if len(days) == 0 or reading.window:
             return checks, days, rows
         window = bulk_of(days, rows)
@@ -258,4 +305,4 @@ def _merges(db: Engine, layout: Layout, preset: Preset) -> list[str]:
 
 
 def _count(db: Engine, condition: str) -> int:
-    return int(db.row(f"SELECT count(*) FROM rows WHERE {condition}")[0])
+    return int(db.row(f"SELECT coalesce(sum(size), 0) FROM rows WHERE {condition}")[0])

@@ -1,20 +1,23 @@
 """Reading raw rows once, checked, into the table `rows` from which everything else is made.
 
 `rows` has, for each row read: `part` (the file), `day`, `k0`, `k1`, ... (keys), `y` (target),
-`price`, and `reason` (0, or the number of the check that failed); only for rejected rows also
-`n` (where it stands) and `told` (the reason in words, then its values as they were).
+`price`, `exposure`, `cost` and `revenue` (where there are such), and `reason` (0, or the number of
+the check that failed); only for rejected rows also `n` (where it stands) and `told` (the reason in
+words, then its values as they were). Usable rows of an impression log are summed on the way in;
+`size` is how many of them a row stands for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 
 from nestcast.data.checks import (
     Check,
     RawColumn,
     cleaning_checks,
+    click_checks,
     date_checks,
     detail_of,
     first_failing,
@@ -63,15 +66,23 @@ def stage(engine: Engine, table: Table, reading: Reading) -> tuple[Check, ...]:
         for at, name in enumerate(layout.series)
     )
     price = "price DOUBLE, " if layout.price else ""
+    amounts = "".join(f"{name} DOUBLE, " for name in sums_of(layout) if name != "y")
+    day = "TIMESTAMP" if layout.freq == "1h" else "DATE"
     engine.run(
-        f"CREATE OR REPLACE TEMP TABLE rows (part INTEGER, day DATE, {keys}, y DOUBLE, {price}"
-        "reason UTINYINT, n BIGINT, told VARCHAR[])"
+        f"CREATE OR REPLACE TEMP TABLE rows (part INTEGER, day {day}, {keys}, y DOUBLE, {price}"
+        f"{amounts}reason UTINYINT, n BIGINT, told VARCHAR[], size BIGINT)"
     )
     checks: tuple[Check, ...] = ()
     for at, part in enumerate(table.parts):
         checks, columns, joins = _checks(table, part, reading, at)
-        read_with_care(engine, table, at, partial(_insert, at, table, columns, joins, checks))
+        insert = _insert_summed if layout.each_row else _insert
+        read_with_care(engine, table, at, partial(insert, at, table, columns, joins, checks))
     return checks
+
+
+def sums_of(layout: Layout) -> tuple[str, ...]:
+    """The columns of `rows` that are summed over the rows of a series and period."""
+    return ("y", *(("exposure",) if layout.each_row else ()), *layout.amounts)
 
 
 def text_keys(engine: Engine, table: Table, names: Sequence[str]) -> frozenset[str]:
@@ -93,6 +104,15 @@ def raw_column(table: Table, part: Part, name: str) -> RawColumn:
     return RawColumn(name, f"c{at}", part.types[at])
 
 
+def time_column(table: Table, part: Part, layout: Layout) -> RawColumn:
+    """The column with the date; where that is in parts, all of them as one text."""
+    if not layout.time_parts:
+        return raw_column(table, part, layout.time)
+    raw = [raw_column(table, part, name) for name in layout.time_parts]
+    joined = reduce(lambda all_, one: f"{all_} || ' ' || {one}", (f"trim({c.text})" for c in raw))
+    return RawColumn(", ".join(layout.time_parts), f"({joined})", "VARCHAR")
+
+
 def _checks(
     table: Table, part: Part, reading: Reading, at: int
 ) -> tuple[tuple[Check, ...], dict[str, str], str]:
@@ -100,7 +120,7 @@ def _checks(
     layout, dates = reading.layout, reading.dates[at]
     columns = {"day": dates.day}
     checks = [malformed()]
-    checks += date_checks(raw_column(table, part, layout.time), dates.written, reading.window)
+    checks += date_checks(time_column(table, part, layout), dates.written, reading.window)
     joins = ""
     for number, name in enumerate(layout.series):
         raw, value = raw_column(table, part, name), f"k{number}"
@@ -117,7 +137,18 @@ def _checks(
     numbers = {layout.target: "y"}
     target = raw_column(table, part, layout.target)
     columns["y"] = target.number
-    checks += number_checks(target, "y", is_whole=layout.whole_target)
+    checks += number_checks(
+        target, "y", may_be_negative=not layout.counts_clicks, is_whole=layout.whole_target
+    )
+    for name, column in layout.amounts.items():
+        amount = raw_column(table, part, column)
+        is_money = name != "exposure"
+        # A blank in a column of money is nothing spent or earned.
+        blank = f"CASE WHEN {amount.is_blank} THEN 0 ELSE {amount.number} END"
+        columns[name] = blank if is_money else amount.number
+        checks += number_checks(amount, name, may_be_negative=False, is_whole=not is_money)
+    if layout.counts_clicks:
+        checks += click_checks(layout.target, layout.exposure)
     if layout.price:
         price = raw_column(table, part, layout.price)
         numbers[layout.price] = "price"
@@ -135,13 +166,39 @@ def _insert(
     checks: tuple[Check, ...],
     scan: str,
 ) -> str:
+    source = _checked(table, columns, joins, checks, scan)
+    return f"INSERT INTO rows SELECT {at}, {', '.join(columns)}, reason, n, told, 1 FROM {source}"
+
+
+def _insert_summed(
+    at: int,
+    table: Table,
+    columns: Mapping[str, str],
+    joins: str,
+    checks: tuple[Check, ...],
+    scan: str,
+) -> str:
+    """Of an impression log only sums are kept, and each rejected row."""
+    source = _checked(table, columns, joins, checks, scan)
+    money = [name for name in ("cost", "revenue") if name in columns]
+    by = [name for name in columns if name not in ("y", *money)]
+    sums = "".join(f", sum({name})" for name in money)
+    return (
+        f"INSERT INTO rows SELECT {at}, {', '.join(by)}, sum(y), count(*){sums}, reason, n, told, "
+        f"count(*) FROM {source} GROUP BY {', '.join(by)}, reason, n, told"
+    )
+
+
+def _checked(
+    table: Table, columns: Mapping[str, str], joins: str, checks: tuple[Check, ...], scan: str
+) -> str:
+    """SQL of the rows with typed values, `reason`, and for rejected ones `n` and `told`."""
     typed = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     # All fields are read in any case, so that no flaw in an unused one goes unnoticed.
     fields = ", ".join(f"CAST(c{number} AS VARCHAR)" for number in range(len(table.names)))
     return (
-        f"INSERT INTO rows SELECT {at}, {', '.join(columns)}, reason, "
-        "CASE WHEN reason > 0 THEN n END, "
-        f"CASE WHEN reason > 0 THEN [{detail_of(checks, 'reason')}, {fields}] END FROM ("
+        f"(SELECT {', '.join(columns)}, reason, CASE WHEN reason > 0 THEN n END AS n, "
+        f"CASE WHEN reason > 0 THEN [{detail_of(checks, 'reason')}, {fields}] END AS told FROM ("
         f"SELECT typed.*, {first_failing(checks)} AS reason FROM ("
-        f"SELECT *, {typed} FROM ({scan})) AS typed{joins})"
+        f"SELECT *, {typed} FROM ({scan})) AS typed{joins}))"
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from nestcast.data.keys import Column
 from nestcast.errors import OptionError
@@ -43,7 +44,8 @@ def write_table(
         ['shop_id,item_id', '5,5037']
 
     Args:
-        columns: name -> values, shape (rows,); days (`datetime64[D]`) are written as dates.
+        columns: name -> values, shape (rows,); days (`datetime64[D]`) are written as dates,
+            hours (`datetime64[h]`) with their time.
         path: where to; its ending chooses CSV, gzipped CSV or Parquet.
         date_format: how days are written in CSV, as in `%d.%m.%Y`; else as in 2013-01-31.
 
@@ -75,6 +77,8 @@ def _select(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Column]
     for name, values in columns.items():
         kind = values.dtype.kind
         dtype, sql_type = types.get(kind, (values.dtype, None))
+        if values.dtype == np.dtype("M8[h]"):
+            sql_type = "TIMESTAMP"
         table[name] = values.astype(dtype)
         parts.append(
             f"CAST({quote(name)} AS {sql_type}) AS {quote(name)}" if sql_type else quote(name)

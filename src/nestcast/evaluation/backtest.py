@@ -16,12 +16,14 @@ from nestcast.evaluation.origins import Ask, Origin, rolling_origins
 from nestcast.evaluation.registry import Contender, contenders
 from nestcast.evaluation.results import Backtest, Run, ScoredOrigin
 from nestcast.evaluation.scoring import Segment, cells_of, score
-from nestcast.evaluation.segments import item_column
 from nestcast.forecast import Forecast, probabilities_of
+from nestcast.model.groups import item_column
+from nestcast.rateforecast import RateForecast
 
 Tell = Callable[[str], None]  # is told of every model that comes next
 
 DEFAULT_MODELS = ("nestcast", "seasonal-naive", "mean-3", "tsb")
+DEFAULT_CLICK_MODELS = ("eb", "ewma", "last-week", "pooled")
 DEFAULT_LEVELS = (50.0, 80.0, 95.0)
 
 
@@ -33,7 +35,7 @@ class _Clock:
 
 def backtest(
     panel: Panel,
-    models: Sequence[str | Contender] = DEFAULT_MODELS,
+    models: Sequence[str | Contender] | None = None,
     *,
     origins: int = 5,
     horizon: int = 1,
@@ -68,14 +70,15 @@ def backtest(
 
     Args:
         panel: all that is known now.
-        models: names (see `registry.contender`), or own models as a `Contender`.
+        models: names (see `registry.contender`), or own models as a `Contender`; by default a few.
         origins, horizon, step, ask, clip: see `origins.rolling_origins`; forecasts are clipped too.
         level: central intervals to score, in per cent; the quantiles that bound them, and the
             median, are those that quantile loss and CRPS are measured on.
         seeds: models with random numbers run with seeds 0, 1, ... up to this many.
         refit: fit anew at every origin; else only at the first, and predict from it at all others.
         cluster: key column of the item, for segments and for the bootstrap; `item_id` if there is
-            one, else the column with the most values.
+            one, else the column with the most values. For clicks the bootstrap draws series if it
+            is not given.
         segments: further kinds of series to score, name -> function of an `Origin` that tells which
             of its series are of that kind, shape (asked,).
         seasonality: distance of the naive forecast that scales MASE and RMSSE, in periods.
@@ -94,12 +97,17 @@ def backtest(
         raise OptionError(f"clip needs a low and a higher end, not {clip[0]:g},{clip[1]:g}.")
     if seasonality < 1:
         raise OptionError(f"the seasonality must be 1 period or more, not {seasonality}.")
-    entered = contenders(models, clip)
+    of_clicks = panel.exposure is not None
+    if of_clicks and clip is not None:
+        raise OptionError("--clip is for sales: leave it out where rates of clicks are forecast.")
+    if models is None:
+        models = DEFAULT_CLICK_MODELS if of_clicks else DEFAULT_MODELS
+    entered = contenders(models, clip, of_clicks=of_clicks)
     item = item_column(panel.keys, cluster)
     fitted: dict[tuple[str, int], Model] = {}
     scored, runs = [], []
     for origin in rolling_origins(panel, origins, horizon, step=step, ask=ask, clip=clip):
-        cells = cells_of(origin, item, segments)
+        cells = cells_of(origin, item, segments, by_series=of_clicks and cluster is None)
         scored.append(ScoredOrigin(origin.date, cells))
         for one in entered:
             for seed in range(seeds if one.random else 1):
@@ -119,6 +127,7 @@ def backtest(
                         predict_seconds=clock.predict,
                         forecast=forecast if keep_forecasts else None,
                         actual=origin.actual if keep_forecasts else None,
+                        exposure=origin.exposure if keep_forecasts else None,
                     )
                 )
     return Backtest(tuple(scored), tuple(runs), tuple(sorted(set(level))), horizon)
@@ -150,6 +159,8 @@ def _forecast(
             f"the model {name} gave means of shape {forecast.mean.shape} and quantiles of shape "
             f"{forecast.quantiles.shape}, not {shape[:2]} and {shape}."
         )
+    if origin.exposure is not None and not isinstance(forecast, RateForecast):
+        raise ModelError(f"the model {name} gave no rates of clicks, but another kind of forecast.")
     if not (np.isfinite(forecast.mean).all() and np.isfinite(forecast.quantiles).all()):
         raise ModelError(f"the model {name} gave forecasts at {origin.date} that are no numbers.")
     if clip is None:

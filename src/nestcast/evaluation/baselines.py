@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.evaluation import smoothing
-from nestcast.evaluation.cells import cells_like
 from nestcast.evaluation.spread import count_quantiles, real_quantiles
 from nestcast.forecast import Forecast, probabilities_of
+from nestcast.model.cells import cells_like
 from nestcast.model.population import from_listing, with_series
 from nestcast.training import Report, silent
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
-from nestcast.evaluation.cells import asked_before, is_grid
-from nestcast.evaluation.lags import LaggedFeatures, Schema, schema_of
+from nestcast.evaluation.lags import LaggedFeatures
 from nestcast.forecast import Forecast, probabilities_of
+from nestcast.model.cells import asked_before, is_grid
 from nestcast.model.population import with_series
+from nestcast.model.schema import Schema, schema_of
 from nestcast.training import Report, silent
 
 Floats = NDArray[np.float32]

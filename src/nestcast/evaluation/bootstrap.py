@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.evaluation.scoring import ratio
+from nestcast.evaluation.scoring import is_pooled, value
 
 Values = NDArray[np.float64]
 
@@ -24,18 +24,19 @@ _DRAWS_AT_ONCE = 50
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """The sums of one run: its origin and model, and for each cell its cluster and two sums.
+    """The sums of one run: its origin, model and seed, and for each cell its cluster and sums.
 
     Args:
-        origin, model: what ran.
+        origin, model, seed: what ran.
         cluster: shape (cells,).
-        sums: numerator and denominator, shape (cells, 2).
+        sums: numerator and denominator, or what else `scoring.value` takes, shape (cells, sums).
     """
 
     origin: int
     model: str
     cluster: NDArray[np.generic]
     sums: Values
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def differences(
 
     Args:
         runs: all models at all origins with all seeds; a metric is averaged over origins, seeds.
-        metric: which, see `scoring.ratio`.
+        metric: which, see `scoring.value`.
         reference: a model's name.
         confidence: of the interval, in per cent.
         draws: bootstrap samples; the same items are drawn for all models and origins.
@@ -96,7 +97,7 @@ def differences(
     """
     clusters, code = np.unique(np.concatenate([run.cluster for run in runs]), return_inverse=True)
     codes = np.split(code, np.cumsum([len(run.cluster) for run in runs])[:-1])
-    # One column for each run and sum, (clusters, runs * 2).
+    # One column for each run and sum, (clusters, runs * sums).
     columns = [
         np.bincount(at, part, minlength=len(clusters))
         for at, run in zip(codes, runs, strict=True)
@@ -104,11 +105,18 @@ def differences(
     ]
     sums = np.stack(columns, axis=1)
     models = list(dict.fromkeys(run.model for run in runs))
-    of_model = {name: [i for i, run in enumerate(runs) if run.model == name] for name in models}
+    # A metric of all origins together is made from their sums, another one from each's.
+    groups = [(run.model, run.seed, -1 if is_pooled(metric) else run.origin) for run in runs]
+    together = list(dict.fromkeys(groups))
+    of_group = [[i for i, group in enumerate(groups) if group == one] for one in together]
+    of_model = {
+        name: [i for i, (model, *_) in enumerate(together) if model == name] for name in models
+    }
 
     def values(total: Values) -> Values:
-        """From (draws, runs * 2) to the mean metric of each model, (draws, models)."""
-        each = ratio(metric, total[:, ::2], total[:, 1::2])
+        """From (draws, runs * sums) to the mean metric of each model, (draws, models)."""
+        by_run = total.reshape(len(total), len(runs), -1)
+        each = value(metric, np.stack([by_run[:, at].sum(axis=1) for at in of_group], axis=1))
         return np.stack([_mean(each[:, of_model[name]]) for name in models], axis=1)
 
     point = values(sums.sum(axis=0)[None])[0]

@@ -6,7 +6,6 @@ the period to forecast only its place in the calendar.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,72 +13,20 @@ from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
-from nestcast.evaluation.groupstats import group_sums
-from nestcast.evaluation.nameparts import with_name_parts
-from nestcast.evaluation.segments import item_column
 from nestcast.model.features import calendar_features
-from nestcast.model.groups import Group, choose_embedded, choose_means, column
+from nestcast.model.groups import column
+from nestcast.model.groupsums import GroupMeans
+from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import from_listing
+from nestcast.model.schema import Schema
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _LAGS = {"1d": 14, "1w": 12, "1mo": 12}
 _GROUP_LAGS = (1, 2, 3, 6, 12)
-_LARGE = (
-    50.0  # mean of the sales that are not 0 above which counts are taken relative to their size
-)
 _PART_LAGS = (1, 12)
 _PSEUDO_CELLS = 50.0  # of all new items, with which those of a group are averaged
-_FEW = 100  # values of a name's part, to be crossed with another key
-
-
-@dataclass(frozen=True)
-class Schema:
-    """Which columns there are: chosen once, when a model is fitted, and kept.
-
-    Args:
-        groups: the groups whose means are features.
-        parts: the groups by parts of names, of which fewer means are.
-        newcomers: the groups whose sales of new items are features.
-        vocabularies: column -> its values, whose positions are features.
-        item: the key column of the item.
-        relative: whether targets are divided by the mean size of their series so far.
-        typical: the mean absolute target, the size of a series without a past.
-    """
-
-    groups: tuple[Group, ...]
-    parts: tuple[Group, ...]
-    newcomers: tuple[Group, ...]
-    vocabularies: dict[str, list[Any]]
-    item: str
-    relative: bool
-    typical: float
-
-
-def schema_of(panel: Panel) -> Schema:
-    """Choose the columns that the panel has something to say about."""
-    groups = tuple(choose_means(panel))
-    item = item_column(panel.keys)
-    parted, found = with_name_parts(panel)
-    parts: list[Group] = [(name,) for name in found]
-    for name, (key, size) in found.items():
-        if size <= _FEW:
-            parts += [(name, other) for other in panel.keys.names if other != key]
-    of_items = [(name,) for name, (key, _) in found.items() if key == item]
-    size = np.abs(panel.target[np.isfinite(panel.target) & (panel.target != 0)])
-    return Schema(
-        groups=groups,
-        parts=tuple(parts),
-        newcomers=(*(group for group in groups if item not in group), *of_items),
-        vocabularies={
-            name: np.unique(column(parted, name)).tolist()
-            for name in [*choose_embedded(panel), *(n for n, (_, s) in found.items() if s <= _FEW)]
-        },
-        item=item,
-        relative=not panel.is_count or (len(size) > 0 and float(size.mean()) > _LARGE),
-        typical=max(float(np.nanmean(np.abs(panel.target))), 1e-3) if panel.target.size else 1.0,
-    )
 
 
 class LaggedFeatures:
@@ -113,17 +60,18 @@ class LaggedFeatures:
         listed = np.full(len(items), len(panel.calendar), np.int64)
         np.minimum.at(listed, item_code, self._own_start)
         self._listed = listed[item_code]
+        means = GroupMeans(panel)
         self._groups = [
             (lags, sums.code, sums.means())
             for lags, groups in ((_GROUP_LAGS, schema.groups), (_PART_LAGS, schema.parts))
             for group in groups
-            for sums in [group_sums(self._scaled, panel, group)]
+            for sums in [means.sums(self._scaled, group)]
         ]
-        some = group_sums((self._target != 0).astype(np.float32), panel, (schema.item,))
+        some = means.sums((self._target != 0).astype(np.float32), (schema.item,))
         self._groups.append((_PART_LAGS, some.code, some.means()))
         new = schema.item, self._listed
         self._newcomers = [
-            (group in schema.parts, group_sums(self._scaled, panel, group, new))
+            (group in schema.parts, means.sums(self._scaled, group, new))
             for group in schema.newcomers
         ]
         item_sales = _last_periods(self._target, item_code)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
-from nestcast.evaluation.cells import every_combination
+from nestcast.model.cells import every_combination
 
 Values = NDArray[np.float64]
-Ask = Literal["grid", "known"]
+Ask = Literal["grid", "known", "shown"]
 
 _FEWEST_KNOWN = 2  # periods before the first origin
 
@@ -34,6 +34,7 @@ class Origin:
         known: the panel until then; all that a model may see.
         asked: the series to forecast.
         actual: what happened, NaN where unknown, shape (asked, horizon).
+        exposure: the impressions that came, for panels of clicks, shape (asked, horizon).
     """
 
     length: int
@@ -41,6 +42,7 @@ class Origin:
     known: Panel
     asked: Keys
     actual: Values
+    exposure: Values | None = None
 
 
 def rolling_origins(
@@ -73,8 +75,11 @@ def rolling_origins(
         ask: which series are asked for at each origin. `grid` is every combination of the key
             values (all shops x all items) that sell in the periods forecast, as competitions ask;
             that these sell is then known to all models. `known` is the series that have begun.
+            `shown` is, for clicks, the series that have impressions in the periods forecast: that
+            they are shown is then known to all models, not how often.
             Keys are asked for wherever all of their values have been seen by the end of the
-            periods forecast. None is `grid` for counts with two key columns or more, else `known`.
+            periods forecast. None is `shown` for clicks, `grid` for other counts with two key
+            columns or more, else `known`.
         clip: ends into which the target is clipped, both in what is known and in the truth.
 
     Raises:
@@ -91,6 +96,13 @@ def rolling_origins(
             f"{len(panel.calendar) - lengths[0] + _FEWEST_KNOWN} periods or more; the data have "
             f"{len(panel.calendar)}: ask for fewer origins."
         )
+    if (ask == "grid" and panel.exposure is not None) or (
+        ask == "shown" and panel.exposure is None
+    ):
+        wanted = "shown or known" if ask == "grid" else "grid or known"
+        raise OptionError(f"{ask} is no question to ask of these data: use {wanted}.")
+    if ask is None and panel.exposure is not None:
+        ask = "shown"
     if ask is None:
         ask = "grid" if panel.is_count and len(panel.keys.names) > 1 else "known"
     return (_origin(panel, length, horizon, ask, clip) for length in lengths)
@@ -109,7 +121,7 @@ def _origin(
     if panel.is_count:
         low = max(low, 0.0)  # models learn from counts that are never below 0
     known = replace(known, target=np.clip(known.target, low, high))
-    return Origin(length, date, known, asked, actual)
+    return Origin(length, date, known, asked, actual, _exposure(panel, asked, length, horizon))
 
 
 def _actual(panel: Panel, asked: Keys, length: int, horizon: int) -> Values:
@@ -121,9 +133,20 @@ def _actual(panel: Panel, asked: Keys, length: int, horizon: int) -> Values:
     return np.where(begun & (at[:, None] >= 0), actual, np.nan)
 
 
+def _exposure(panel: Panel, asked: Keys, length: int, horizon: int) -> Values | None:
+    if panel.exposure is None:
+        return None
+    at = panel.keys.locate(asked)
+    shown = panel.exposure[at, length : length + horizon].astype(np.float64)
+    return np.where(at[:, None] >= 0, shown, 0.0)
+
+
 def _asked(panel: Panel, known: Panel, length: int, horizon: int, ask: Ask | Keys) -> Keys:
     if ask == "known":
         return known.keys
+    if ask == "shown" and panel.exposure is not None:
+        ahead = panel.exposure[:, length : length + horizon]
+        return panel.keys.take(np.asarray((ahead > 0).any(axis=1)))
     if ask == "grid":
         ahead = panel.target[:, length : length + horizon]
         sells = (np.isfinite(ahead) & (ahead != 0)).any(axis=1)

@@ -52,7 +52,7 @@ def plot(result: Backtest, path: str | Path, metric: str = "rmse") -> None:
     check_possible(path)
     picture = figure(result, metric)
     with replacing(path) as aside:
-        picture.savefig(aside, dpi=160, metadata=_no_date(path))
+        picture.savefig(aside, dpi=160, metadata=no_date(path))
 
 
 def figure(result: Backtest, metric: str = "rmse") -> Figure:
@@ -131,7 +131,7 @@ def _draw_coverage(axes: Axes, result: Backtest, order: list[str]) -> None:
     )
 
 
-def _no_date(path: Path) -> dict[str, None]:
+def no_date(path: Path) -> dict[str, None]:
     """So that the same backtest gives the same bytes."""
     dates = {".svg": "Date", ".pdf": "CreationDate"}
     return {dates[path.suffix]: None} if path.suffix in dates else {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nestcast.errors import OptionError
 from nestcast.evaluation import boosting, exponential
 from nestcast.evaluation.baselines import METHODS, Baseline, mean_of_last
+from nestcast.evaluation.click_models import click_model
 from nestcast.evaluation.models import Model, RecipeModel
 
 _RECIPES = {"nestcast": "global", "seed": "seed"}
@@ -29,7 +30,9 @@ class Contender:
     random: bool = False
 
 
-def contender(name: str, clip: tuple[float, float] | None = None) -> Contender:
+def contender(
+    name: str, clip: tuple[float, float] | None = None, *, of_clicks: bool = False
+) -> Contender:
     """The model of this name.
 
     Example:
@@ -40,10 +43,13 @@ def contender(name: str, clip: tuple[float, float] | None = None) -> Contender:
         name: `nestcast`, `seed` (the classical recipe), `zero`, `naive`, `seasonal-naive`,
             `mean-K` (of the last K periods), `croston`, `sba`, `tsb`, `ets` or `lightgbm`.
         clip: ends into which the target and the forecast are clipped.
+        of_clicks: whether rates of clicks are to be forecast; see `click_models.click_model`.
 
     Raises:
         OptionError: there is no such model, or the package that it needs is not installed.
     """
+    if of_clicks:
+        return Contender(name, click_model(name), random="lightgbm" in name)
     if name in _RECIPES:
         return Contender(name, lambda seed: RecipeModel(_RECIPES[name], seed, clip), random=True)
     if name in METHODS:
@@ -63,14 +69,19 @@ def contender(name: str, clip: tuple[float, float] | None = None) -> Contender:
 
 
 def contenders(
-    models: Sequence[str | Contender], clip: tuple[float, float] | None = None
+    models: Sequence[str | Contender],
+    clip: tuple[float, float] | None = None,
+    *,
+    of_clicks: bool = False,
 ) -> list[Contender]:
     """Several models, by name or as they are.
 
     Raises:
         OptionError: none or one twice, or see `contender`.
     """
-    entered = [contender(one, clip) if isinstance(one, str) else one for one in models]
+    entered = [
+        contender(one, clip, of_clicks=of_clicks) if isinstance(one, str) else one for one in models
+    ]
     if not entered:
         raise OptionError("a backtest needs at least one model.")
     names = [one.name for one in entered]

@@ -15,7 +15,7 @@ from nestcast.data.keys import Column
 from nestcast.data.tables import check_table_name, write_table
 from nestcast.errors import OptionError
 from nestcast.evaluation.bootstrap import Difference, Sums, differences
-from nestcast.evaluation.scoring import Cells, ratio
+from nestcast.evaluation.scoring import Cells, is_pooled, value
 from nestcast.evaluation.segments import ALL, NEWNESS, VOLUMES
 from nestcast.files import replacing
 from nestcast.forecast import Forecast
@@ -38,9 +38,10 @@ class Run:
     Args:
         origin: number of the origin.
         model, seed: what ran.
-        sums: metric -> numerator and denominator by cell, shape (cells, 2).
+        sums: metric -> its sums by cell, such as numerator and denominator, shape (cells, sums).
         fit_seconds, predict_seconds: wall time; 0 for a fit at an earlier origin.
-        forecast, actual: what was forecast and what happened, if kept.
+        forecast, actual, exposure: what was forecast, what happened, out of how many impressions,
+            if kept.
     """
 
     origin: int
@@ -51,6 +52,7 @@ class Run:
     predict_seconds: float
     forecast: Forecast | None = None
     actual: Values | None = None
+    exposure: Values | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,16 @@ class Backtest:
         return list(self.runs[0].sums)
 
     @property
+    def of_clicks(self) -> bool:
+        """Whether rates of clicks were forecast."""
+        return "log-loss" in self.metrics
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that models are ranked by."""
+        return "log-loss" if self.of_clicks else "rmse"
+
+    @property
     def segments(self) -> tuple[str, ...]:
         """The kinds of series, in the order of tables."""
         return self.origins[0].cells.segments
@@ -101,23 +113,29 @@ class Backtest:
                 members = origin.cells.members(segment)
                 size = int(origin.cells.size[members].sum())
                 for metric, sums in run.sums.items():
-                    value = float(ratio(metric, *sums[members].sum(axis=0)))
-                    if np.isfinite(value):
-                        row = (run.model, run.seed, segment, size, metric, value)
+                    found = float(value(metric, sums[members].sum(axis=0)))
+                    if np.isfinite(found):
+                        row = (run.model, run.seed, segment, size, metric, found)
                         yield (origin.date, *row)
 
     def means(self, metric: str, segment: str = ALL) -> dict[str, float]:
         """Model -> the metric, averaged over origins and seeds.
 
+        Metrics of clicks are those of the impressions of all origins together, averaged over seeds.
+
         Raises:
             OptionError: no such metric or segment.
         """
-        found: dict[str, list[float]] = {model: [] for model in self.models}
+        sums: dict[tuple[str, int, int], Values] = {}
         for run in self.runs:
             members = self._checked(metric, segment, run.origin)
-            value = float(ratio(metric, *run.sums[metric][members].sum(axis=0)))
-            if np.isfinite(value):
-                found[run.model].append(value)
+            which = (run.model, run.seed, -1 if is_pooled(metric) else run.origin)
+            sums[which] = sums.get(which, 0.0) + run.sums[metric][members].sum(axis=0)
+        found: dict[str, list[float]] = {model: [] for model in self.models}
+        for (model, *_), total in sums.items():
+            one = float(value(metric, total))
+            if np.isfinite(one):
+                found[model].append(one)
         return {model: float(np.mean(v)) if v else float("nan") for model, v in found.items()}
 
     def by_origin(self, metric: str, segment: str = ALL) -> dict[str, Values]:
@@ -126,7 +144,7 @@ class Backtest:
         runs = {model: np.zeros(len(self.origins)) for model in self.models}
         for run in self.runs:
             members = self._checked(metric, segment, run.origin)
-            found[run.model][run.origin] += ratio(metric, *run.sums[metric][members].sum(axis=0))
+            found[run.model][run.origin] += value(metric, run.sums[metric][members].sum(axis=0))
             runs[run.model][run.origin] += 1
         return {model: found[model] / runs[model] for model in found}
 
@@ -142,7 +160,7 @@ class Backtest:
 
     def differences(
         self,
-        metric: str = "rmse",
+        metric: str | None = None,
         *,
         reference: str | None = None,
         segment: str = ALL,
@@ -155,7 +173,7 @@ class Backtest:
         See `bootstrap.differences`.
 
         Args:
-            metric: which.
+            metric: which; `main_metric` if not given.
             reference: the model to compare with; the first if not given.
             segment: series to count.
             confidence: of the interval, in per cent.
@@ -165,6 +183,7 @@ class Backtest:
         Raises:
             OptionError: no such model, metric or segment.
         """
+        metric = self.main_metric if metric is None else metric
         reference = self.models[0] if reference is None else reference
         if reference not in self.models:
             raise OptionError(
@@ -176,6 +195,7 @@ class Backtest:
                 run.model,
                 self.origins[run.origin].cells.cluster[members],
                 run.sums[metric][members],
+                run.seed,
             )
             for run in self.runs
             for members in [self._checked(metric, segment, run.origin)]
@@ -196,6 +216,12 @@ class Backtest:
             rows = run.forecast.to_columns(run.forecast.levels)
             of_row = np.repeat(cells.of_series, run.forecast.horizon)
             size = len(of_row)
+            actual = {"actual": run.actual.ravel()}
+            if run.exposure is not None:
+                actual = {
+                    "impressions-actual": run.exposure.ravel(),
+                    "clicks-actual": run.actual.ravel(),
+                }
             parts.append(
                 {
                     "origin": np.full(size, self.origins[run.origin].date),
@@ -204,10 +230,28 @@ class Backtest:
                     "newness": np.array(NEWNESS)[cells.newness[of_row]],
                     "volume": np.array(VOLUMES)[cells.volume[of_row]],
                     **rows,
-                    "actual": run.actual.ravel(),
+                    **actual,
                 }
             )
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def outcomes(self, model: str) -> tuple[Values, Values, Values]:
+        """Clicks, impressions and forecast rates of a model over all origins and seeds, flat.
+
+        They are what the functions of `click_metrics` take.
+
+        Raises:
+            OptionError: forecasts were not kept, or are not of clicks.
+        """
+        runs = [run for run in self.runs if run.model == model]
+        parts: list[list[Values]] = []
+        for run in runs:
+            if run.forecast is None or run.actual is None or run.exposure is None:
+                raise OptionError("rates of clicks were not kept: run with keep_forecasts=True.")
+            rate = run.forecast.mean.astype(np.float64)
+            parts.append([one.ravel() for one in (run.actual, run.exposure, rate)])
+        clicks, impressions, rate = (np.concatenate(one) for one in zip(*parts, strict=True))
+        return clicks, impressions, rate
 
     def write(self, path: str | Path) -> None:
         """Write the scores: the tidy table as CSV or Parquet, or JSON with differences and times.
@@ -235,7 +279,7 @@ class Backtest:
             "scores": scores,
             "differences": [
                 {"metric": metric, **one.as_dict()}
-                for metric in ("rmse", "quantile-loss")
+                for metric in (self.main_metric, *(() if self.of_clicks else ("quantile-loss",)))
                 for one in self.differences(metric)
             ],
             "seconds": {

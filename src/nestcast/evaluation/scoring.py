@@ -1,7 +1,7 @@
 """Scores of one forecast as sums, from which every metric of every segment and draw follows.
 
-Each metric is a ratio of two sums over series (and for RMSE the root of one), so that sums by cell
-of (cluster, segment) are all that must be kept.
+Each metric is a ratio of two sums over series (and for RMSE the root of one), or for clicks some
+other function of a few sums, so that sums by cell of (cluster, segment) are all that must be kept.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.evaluation import metrics
+from nestcast.evaluation import click_scoring, metrics
 from nestcast.evaluation.origins import Origin
 from nestcast.evaluation.segments import ALL, NEWNESS, VOLUMES, newness, volume
 from nestcast.forecast import Forecast
+from nestcast.rateforecast import RateForecast
 
 Values = NDArray[np.float64]
 Segment = Callable[[Origin], NDArray[np.bool_]]  # which of the series asked for are in it
@@ -58,17 +59,25 @@ class Cells:
         return self.own[segment]
 
 
-def cells_of(origin: Origin, item: str, segments: Mapping[str, Segment] | None = None) -> Cells:
+def cells_of(
+    origin: Origin,
+    item: str,
+    segments: Mapping[str, Segment] | None = None,
+    *,
+    by_series: bool = False,
+) -> Cells:
     """Gather the series of an origin.
 
     Args:
         origin: the series.
         item: key column of the item.
+        by_series: whether each series is a cluster of its own, and not each item.
         segments: further segments, name -> function that tells which series are in it.
     """
     new, sold = newness(origin.known, origin.asked, item), volume(origin.known, origin.asked)
     own = {name: np.asarray(belongs(origin), bool) for name, belongs in (segments or {}).items()}
-    cluster = np.unique(origin.asked[item], return_inverse=True)[1]
+    named = _joined(origin) if by_series else origin.asked[item]
+    cluster = np.unique(named, return_inverse=True)[1]
     code = (cluster * len(NEWNESS) + new) * len(VOLUMES) + sold
     for belongs in own.values():
         code = 2 * code + belongs
@@ -77,7 +86,7 @@ def cells_of(origin: Origin, item: str, segments: Mapping[str, Segment] | None =
     )
     return Cells(
         of_series,
-        origin.asked[item][first],
+        named[first],
         new[first],
         sold[first],
         {name: belongs[first] for name, belongs in own.items()},
@@ -88,20 +97,47 @@ def cells_of(origin: Origin, item: str, segments: Mapping[str, Segment] | None =
 def score(
     origin: Origin, forecast: Forecast, cells: Cells, seasonality: int = 1
 ) -> dict[str, Values]:
-    """Sums of every metric over every cell: name -> (cells, 2), numerator and denominator."""
+    """Sums of every metric over every cell: name -> (cells, sums), see `value`."""
     size = len(cells.size)
+    if origin.exposure is None:
+        found: Mapping[str, tuple[Values, ...]] = _pieces(origin, forecast, seasonality)
+    else:
+        assert isinstance(forecast, RateForecast)
+        found = click_scoring.pieces(origin, forecast)
     return {
         name: np.stack(
             [np.bincount(cells.of_series, part, minlength=size) for part in pieces], axis=1
         )
-        for name, pieces in _pieces(origin, forecast, seasonality).items()
+        for name, pieces in found.items()
     }
 
 
-def ratio(name: str, numerator: Values, denominator: Values) -> Values:
-    """The metric that the sums make, NaN where there is nothing to measure."""
-    value = np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), np.nan)
-    return np.asarray(np.sqrt(value) if name in _ROOTS else value)
+def value(name: str, sums: Values) -> Values:
+    """The metric that sums make, from (..., sums) to (...); NaN where there is nothing to measure.
+
+    The sums are a numerator and a denominator, for metrics of clicks see `click_scoring.pieces`.
+    """
+    if name in click_scoring.VALUES:
+        return click_scoring.VALUES[name](sums)
+    found = click_scoring.over(sums[..., 0], sums[..., 1])
+    return np.asarray(np.sqrt(found) if name in _ROOTS else found)
+
+
+def is_pooled(name: str) -> bool:
+    """Whether a metric is of all origins together, rather than the mean over them.
+
+    Those of clicks are: each impression counts the same, on whatever day it came.
+    """
+    return name in click_scoring.VALUES or name.endswith("-weighted")
+
+
+def _joined(origin: Origin) -> NDArray[np.str_]:
+    """All key values of each series as one text."""
+    columns = [origin.asked[name].astype(str) for name in origin.asked.names]
+    joined = columns[0]
+    for column in columns[1:]:
+        joined = np.char.add(np.char.add(joined, "|"), column)
+    return np.asarray(joined)
 
 
 def _pieces(

@@ -7,36 +7,12 @@ from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
-from nestcast.errors import OptionError
 
 Codes = NDArray[np.int64]
 
 ALL = "all"
 NEWNESS = ("pair known", "pair new", "item new")
 VOLUMES = ("volume none", "volume low", "volume middle", "volume high")
-
-
-def item_column(keys: Keys, wanted: str | None = None) -> str:
-    """The key column that names the item: `item_id`, or the one with the most values.
-
-    Its values are also the clusters of the bootstrap.
-
-    Example:
-        >>> item_column(Keys({"store": np.array([1, 1, 2]), "dept": np.array([1, 2, 3])}))
-        'dept'
-
-    Raises:
-        OptionError: there is no such column.
-    """
-    if wanted is not None:
-        if wanted not in keys.names:
-            raise OptionError(
-                f"no key column {wanted!r} to cluster by: use one of {', '.join(keys.names)}."
-            )
-        return wanted
-    if "item_id" in keys.names:
-        return "item_id"
-    return max(keys.names, key=lambda name: len(np.unique(keys[name])))
 
 
 def newness(known: Panel, asked: Keys, item: str) -> Codes:
@@ -50,7 +26,7 @@ def volume(known: Panel, asked: Keys) -> Codes:
     """How much each series sold in the year before the origin: index in `VOLUMES`.
 
     Series that sold something are cut into three classes of equal number by their mean absolute
-    target per period since they began.
+    target (for clicks: impressions) per period since they began.
 
     Args:
         known: the panel at the origin.
@@ -59,8 +35,9 @@ def volume(known: Panel, asked: Keys) -> Codes:
     at = known.keys.locate(asked)
     time = len(known.calendar)
     since = np.maximum(known.start, time - known.calendar.year)
-    used = (np.arange(time) >= since[:, None]) & np.isfinite(known.target)
-    total = np.where(used, np.abs(known.target), 0).sum(axis=1, dtype=np.float64)
+    size = known.target if known.exposure is None else known.exposure
+    used = (np.arange(time) >= since[:, None]) & np.isfinite(size)
+    total = np.where(used, np.abs(size), 0).sum(axis=1, dtype=np.float64)
     mean = np.append(total / np.maximum(used.sum(axis=1), 1), 0.0)[at]  # absent ones take the last
     if not (mean > 0).any():
         return np.zeros(len(asked), np.int64)

@@ -1,12 +1,12 @@
-"""What the network sees at each step, gathered from the panel one batch at a time.
+"""What the network sees, gathered from the panel one batch at a time.
 
-The step that forecasts period p sees only periods before p, and the calendar of p itself.
+The step that forecasts from period p on sees only periods before p, and of the periods ahead what
+is known in advance: the calendar, the covariates given for them, and what happened a season before.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,16 @@ from torch import Tensor
 
 from nestcast.data.calendar import Calendar
 from nestcast.data.panel import Panel
-from nestcast.model.groups import Group, group_codes
+from nestcast.model.groupsums import GroupMeans
+from nestcast.model.nameparts import with_name_parts
+from nestcast.model.population import from_listing
+from nestcast.model.schema import Schema
+
+_PSEUDO_CELLS = 50.0  # of all newcomers, with which those of a group are averaged
+_OLDEST = 12  # age in periods beyond which it does not count: it would tell the date
+_LEVEL = 4  # periods whose mean is the present level of a series
+
+Table = tuple[Tensor, Tensor]  # group of each series (series,), value of each group (groups, time)
 
 
 class Features:
@@ -23,109 +32,222 @@ class Features:
 
     Example:
         >>> from nestcast.data import Calendar, Keys
+        >>> from nestcast.model.schema import schema_of
         >>> panel = Panel(
         ...     Keys({"item": np.array([1])}),
         ...     Calendar("1mo", np.datetime64("2024-01-01"), 3),
         ...     np.array([[0, 2, 4]], dtype=np.float32),
         ...     np.array([1], dtype=np.int32),
         ... )
-        >>> features = Features(panel, groups=[()], typical=1.0)
+        >>> features = Features(panel, schema_of(panel))
         >>> rows, periods = torch.tensor([0]), torch.tensor([[1], [2], [3]])
-        >>> features.scale(rows, periods).ravel().tolist()  # 1, (1 + 2) / 2, (1 + 2 + 4) / 3
-        [1.0, 1.5, 2.3333332538604736]
-        >>> features.inputs(rows, periods).shape == (3, 1, features.size)
-        True
+        >>> features.scale(rows, periods).ravel().tolist()  # typical, (1 + 2) / 2, (1 + 2 + 4) / 3
+        [3.0, 1.5, 2.3333332538604736]
+        >>> features.past(rows, periods).shape[:2]
+        torch.Size([3, 1])
 
     Args:
-        panel: the series.
-        groups: the groups whose mean of the period before is an input.
-        typical: mean absolute target over all series, the scale of a series without history.
+        panel: the series, each asked for among them.
+        schema: which inputs to give.
     """
 
-    def __init__(self, panel: Panel, groups: Sequence[Group], typical: float) -> None:
-        self.season = panel.calendar.season
+    def __init__(self, panel: Panel, schema: Schema) -> None:
+        self.schema = schema
+        own_start = panel.start.astype(np.int64)
+        panel = from_listing(with_name_parts(panel)[0])
+        calendar = panel.calendar
+        self.length, self.season, self.freq = len(calendar), calendar.season, calendar.freq
         self.start = torch.from_numpy(panel.start.astype(np.int64))
-        self.length = len(panel.calendar)
-        after_start = np.arange(self.length) >= panel.start[:, None]  # (series, time)
-        seen = np.isfinite(panel.target) & after_start
+        self._own_start = torch.from_numpy(own_start)
+        seen = np.isfinite(panel.target) & (np.arange(self.length) >= panel.start[:, None])
         filled = np.where(seen, panel.target, np.float32(0))
-        self._target = torch.from_numpy(filled)
-        self._seen = torch.from_numpy(seen)
-        pseudo_count = min(typical, 1.0) if panel.is_count else 0.0
-        self._scale = torch.from_numpy(_running_scale(filled, seen, typical, pseudo_count))
-        self._groups = [
-            (torch.from_numpy(code), torch.from_numpy(_group_means(filled, seen, code)))
-            for code in (group_codes(panel, group) for group in groups)
-        ]
-        self._calendar = torch.from_numpy(calendar_features(panel.calendar))
-        self.size = 7 + 2 * len(self._groups) + self._calendar.shape[1]
+        pseudo_count = min(schema.typical, 1.0) if panel.is_count else 0.0
+        scale = _running_scale(filled, seen, schema.typical, pseudo_count, calendar.year)
+        self._target, self._seen = torch.from_numpy(filled), torch.from_numpy(seen)
+        every = max(1, len(panel) // 50_000)
+        self.power = max(float((self._target[::every] ** 2).mean()), 1e-12)  # mean square
+        self._total, self._scale = torch.from_numpy(_cumulated(filled)), torch.from_numpy(scale)
+        self._calendar = torch.from_numpy(
+            calendar_features(calendar, schema.horizon, schema.yearly)
+        )
+        size = scale[:, :-1] if schema.relative else np.float32(1)
+        self._set_groups(panel, np.asarray(filled / size, np.float32), own_start)
+        self._observed = [torch.from_numpy(panel.observed[name]) for name in schema.observed]
+        self._known = [self._known_ahead(panel, name) for name in schema.known]
+
+    def _set_groups(
+        self, panel: Panel, values: NDArray[np.float32], own_start: NDArray[np.int64]
+    ) -> None:
+        schema = self.schema
+        items, item = np.unique(panel.keys[schema.item], return_inverse=True)
+        listed = np.full(len(items), self.length, np.int64)
+        np.minimum.at(listed, item, own_start)
+        self._listed = torch.from_numpy(listed[item])
+        groups = GroupMeans(panel)
+        self._means: list[Table] = []
+        for group in (*schema.groups, *schema.parts):
+            sums = groups.sums(values, group)
+            self._means.append((torch.from_numpy(sums.code), _lagged(sums.means())))
+        self._newcomers: list[Table] = []
+        for group in schema.newcomers:
+            sums = groups.sums(values, group, (schema.item, listed[item]))
+            # A series of games has a new one every other year: what names share is kept for good.
+            window = self.length if group in schema.parts else panel.calendar.year
+            means = sums.running_means(window, _PSEUDO_CELLS)
+            self._newcomers.append((torch.from_numpy(sums.code), torch.from_numpy(means)))
+        self._shares: list[Table] = []
+        if schema.newcomers:
+            sums = groups.sums((values != 0).astype(np.float32), (schema.item,))
+            self._shares.append((torch.from_numpy(sums.code), _lagged(sums.means())))
+
+    def _known_ahead(self, panel: Panel, name: str) -> Tensor:
+        """A known covariate as (series or 1, time + horizon), NaN beyond what was given."""
+        values = np.atleast_2d(panel.known[name])
+        ahead = self.length + self.schema.horizon - values.shape[1]
+        if ahead > 0:
+            values = np.pad(values, ((0, 0), (0, ahead)), constant_values=np.nan)
+        return torch.from_numpy(np.asarray(values, np.float32))
+
+    def sizes(self) -> tuple[int, int]:
+        """How many features `past` and `ahead` give."""
+        one = torch.zeros(1, dtype=torch.int64)
+        return self.past(one, one[None]).shape[-1], self.ahead(one, one[None], one).shape[-1]
 
     def scale(self, rows: Tensor, periods: Tensor) -> Tensor:
         """Typical absolute size of each series before each period.
 
         Args:
             rows: series, shape (batch,).
-            periods: period to forecast at each step, shape (steps, batch).
+            periods: first period to forecast at each step, shape (steps, batch).
 
         Returns:
             Positive numbers, shape (steps, batch).
         """
         return self._scale[rows, periods]
 
-    def inputs(self, rows: Tensor, periods: Tensor) -> Tensor:
-        """The inputs of each step, shape (steps, batch, size); arguments as for `scale`."""
-        last, last_seen = self._past(rows, periods, 1)
-        season, season_seen = self._past(rows, periods, self.season)
+    def past(self, rows: Tensor, periods: Tensor) -> Tensor:
+        """What each step knows of the past, shape (steps, batch, features); see `scale`."""
+        schema = self.schema
+        last, last_seen = self._before(rows, periods - 1, periods)
         scale = self.scale(rows, periods)
-        age = (periods - self.start[rows]).clamp(min=0).float()
+        age = (periods - self.start[rows]).clamp(min=0, max=_OLDEST)
+        own_age = (periods - self._own_start[rows]).clamp(min=0, max=_OLDEST)
         columns = [
             last.asinh(),
             last / scale,
-            (last > 0).float(),
+            (last != 0).float(),
             last_seen.float(),
-            (season / scale) * season_seen,
             scale.log(),
-            age.log1p(),
+            age.float().log1p(),
+            own_age.float().log1p(),
+            (own_age == 0).float(),
+            (periods <= self._listed[rows]).float(),
         ]
-        for code, means in self._groups:  # means: (groups, time + 1)
-            group = code[rows]
-            columns.append(means[group, periods].asinh())
-            earlier = (periods + 1 - self.season).clamp(min=0)
-            columns.append(means[group, earlier].asinh())
-        own = torch.stack(columns, dim=-1)  # (steps, batch, 7 + 2 groups)
-        return torch.cat([own, self._calendar[periods]], dim=-1)
+        if not schema.relative:
+            columns += [last / schema.typical, scale / schema.typical]
+        for code, means in (*self._means, *self._newcomers, *self._shares):
+            columns.append(means[code[rows], periods].asinh())
+        if not schema.relative:
+            for code, means in self._newcomers:
+                columns.append(means[code[rows], periods] / schema.typical)
+        for values in self._observed:
+            at = values[rows, (periods - 1).clamp(min=0)]
+            given = torch.isfinite(at) & (periods > 0)
+            columns += [torch.where(given, at, 0.0).asinh(), given.float()]
+        return torch.stack(columns, dim=-1)
 
-    def targets(self, rows: Tensor, periods: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
-        """What happened from each period on, and whether it is known.
+    def ahead(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
+        """What each step knows of the periods it forecasts.
+
+        Args:
+            rows, periods: as for `scale`.
+            steps: which of the periods ahead, 0 for `periods` itself, shape (ahead,).
 
         Returns:
-            Two tensors of shape (steps, batch, horizon).
+            Shape (steps, batch, ahead, features).
         """
-        ahead = periods[..., None] + torch.arange(horizon)  # (steps, batch, horizon)
-        inside = ahead < self.length
-        at = ahead.clamp(max=self.length - 1)
+        series, origin = rows[:, None], periods[..., None]
+        target = origin + steps  # (steps, batch, ahead)
+        scale = self.scale(rows, periods)[..., None]
+        lag = self.season * (steps // self.season + 1)
+        same, seen = self._before(series, target - lag, origin)
+        earlier, earlier_seen = self._before(series, target - lag - self.season, origin)
+        growth = self._growth(series, origin, lag, scale)
+        columns = [
+            same / scale,
+            seen.float(),
+            earlier / scale,
+            earlier_seen.float(),
+            same * growth / scale,
+            (steps.float() / self.schema.horizon).expand_as(target),
+        ]
+        if self.season < self.length - 1 and self.schema.year != self.season:
+            last_year, year_seen = self._before(series, target - self.schema.year, origin)
+            columns += [last_year / scale, year_seen.float()]
+        for code, means in self._means[: len(self.schema.groups)]:
+            columns.append(means[code[series], (target - lag + 1).clamp(min=0)].asinh())
+        for values in self._known:
+            at = values[series if len(values) > 1 else 0, target]
+            given = torch.isfinite(at)
+            columns += [torch.where(given, at, 0.0), given.float()]
+        return torch.cat([torch.stack(columns, dim=-1), self._calendar[target]], dim=-1)
+
+    def targets(self, rows: Tensor, periods: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """What happened in the periods ahead, and whether it is known; arguments as for `ahead`.
+
+        Returns:
+            Two tensors of shape (steps, batch, ahead).
+        """
+        at = periods[..., None] + steps
+        inside = at < self.length
+        at = at.clamp(max=self.length - 1)
         series = rows[:, None].expand_as(at)
         return self._target[series, at], inside & self._seen[series, at]
 
-    def _past(self, rows: Tensor, periods: Tensor, lag: int) -> tuple[Tensor, Tensor]:
-        at = (periods - lag).clamp(min=0, max=self.length - 1)
-        seen = self._seen[rows, at] & (periods >= lag)
-        return self._target[rows, at] * seen, seen
+    def _growth(self, series: Tensor, origin: Tensor, lag: Tensor, scale: Tensor) -> Tensor:
+        """The level at the origin over the level as long ago as the lag, within 1/3 and 3."""
+        return (
+            (self._level(series, origin) + scale) / (self._level(series, origin - lag) + scale)
+        ).clamp(1 / 3, 3)
+
+    def _level(self, series: Tensor, period: Tensor) -> Tensor:
+        """Mean over the last few periods before each."""
+        begin = (period - _LEVEL).clamp(min=0)
+        period = period.clamp(min=0)
+        total = self._total[series, period] - self._total[series, begin]
+        return total / (period - begin).clamp(min=1)
+
+    def _before(self, rows: Tensor, at: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets of periods before the origin, 0 where there are none, and whether there are."""
+        inside = (at >= 0) & (at < origin)
+        at = at.clamp(min=0, max=max(self.length - 1, 0))
+        seen = inside & self._seen[rows, at]
+        return torch.where(seen, self._target[rows, at], 0.0), seen
 
 
-def calendar_features(calendar: Calendar) -> NDArray[np.float32]:
-    """Season and length of each period and of the one after the last, shape (time + 1, features).
+def calendar_features(
+    calendar: Calendar, ahead: int = 1, yearly: bool = True
+) -> NDArray[np.float32]:
+    """Season and length of each period and of some after the last, shape (time + ahead, features).
 
     Months: which month, and its days. Weeks and days: the year as two waves; days: the weekday.
+
+    Args:
+        calendar: the periods.
+        ahead: how many after the last.
+        yearly: whether to tell the time of the year.
     """
-    starts = calendar.start_of(np.arange(len(calendar) + 1))
+    starts = calendar.start_of(np.arange(len(calendar) + ahead))
     if calendar.freq == "1mo":
         month = starts.astype("M8[M]").astype(np.int64) % 12
-        days = (calendar.start_of(np.arange(1, len(calendar) + 2)) - starts).astype(np.float32)
-        return np.column_stack([np.eye(12, dtype=np.float32)[month], (days - 30.5)[:, None]])
+        ends = calendar.start_of(np.arange(1, len(calendar) + ahead + 1))
+        days = (ends - starts).astype(np.float32)
+        which = np.eye(12, dtype=np.float32)[month][:, : 12 * yearly]
+        return np.column_stack([which, (days - 30.5)[:, None]])
     day_of_year = (starts - starts.astype("M8[Y]")).astype(np.float32)
     angle = day_of_year[:, None] * np.array([1, 2]) * np.float32(2 * math.pi / 365.25)
-    waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype(np.float32)
+    waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)[:, : 4 * yearly]
+    waves = waves.astype(np.float32)
     if calendar.freq == "1w":
         return waves
     weekday = (starts.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
@@ -133,30 +255,33 @@ def calendar_features(calendar: Calendar) -> NDArray[np.float32]:
 
 
 def _running_scale(
-    filled: NDArray[np.float32], seen: NDArray[np.bool_], typical: float, pseudo_count: float
+    filled: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    typical: float,
+    pseudo_count: float,
+    window: int,
 ) -> NDArray[np.float32]:
-    """Mean absolute target before each period, always positive.
+    """Mean absolute target in the window before each period, always positive.
 
     Counts get one more observation of `pseudo_count`, so that a history of zeros is small, not
     nothing. A series without history, or of zeros in real values, has the typical size.
     """
-    shape = (filled.shape[0], filled.shape[1] + 1)
-    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    np.cumsum(np.abs(filled), axis=1, out=total[:, 1:])
-    np.cumsum(seen, axis=1, out=count[:, 1:])
+    total, count = _cumulated(np.abs(filled)), _cumulated(seen)
+    if total.shape[1] > window:
+        total[:, window:] -= total[:, :-window].copy()
+        count[:, window:] -= count[:, :-window].copy()
     none_yet = count == 0
     mean = (total + np.float32(pseudo_count)) / np.maximum(count + (pseudo_count > 0), 1)
     return np.where(none_yet | (mean <= 0), np.float32(typical), mean)
 
 
-def _group_means(
-    filled: NDArray[np.float32], seen: NDArray[np.bool_], code: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Mean target of each group in the period before, shape (groups, time + 1)."""
-    order = np.argsort(code, kind="stable")
-    edges = np.flatnonzero(np.diff(code[order], prepend=-1))
-    total = np.add.reduceat(filled[order], edges, axis=0, dtype=np.float64)
-    count = np.add.reduceat(seen[order], edges, axis=0, dtype=np.int64)
-    means = np.zeros((len(edges), filled.shape[1] + 1), dtype=np.float32)
-    means[:, 1:] = total / np.maximum(count, 1)
-    return means
+def _cumulated(values: NDArray[np.float32] | NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Sums before each period, shape (series, time + 1)."""
+    sums = np.zeros((values.shape[0], values.shape[1] + 1), np.float32)
+    np.cumsum(values, axis=1, dtype=np.float32, out=sums[:, 1:])
+    return sums
+
+
+def _lagged(means: NDArray[np.float32]) -> Tensor:
+    """The value of the period before each, shape (groups, time + 1)."""
+    return torch.from_numpy(np.pad(means, ((0, 0), (1, 0))))

@@ -10,9 +10,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Column
+from nestcast.data.keys import Column, Keys
 from nestcast.data.panel import Panel
-from nestcast.errors import ModelError
+from nestcast.errors import ModelError, OptionError
 
 Group = tuple[str, ...]  # the columns whose values define it; () is all series together
 
@@ -43,9 +43,10 @@ def choose_means(panel: Panel) -> list[Group]:
         if owners[one] != owners[other] and (one == owners[one]) != (other == owners[other])
     ]
     groups: list[Group] = [*((name,) for name in owners), *crossed]
+    grouping = Grouping(panel)
     return [
         (),
-        *(g for g in groups if 2 * (group_codes(panel, g).max(initial=0) + 1) <= len(panel)),
+        *(g for g in groups if 2 * (grouping.codes(g).max(initial=0) + 1) <= len(panel)),
     ]
 
 
@@ -55,27 +56,116 @@ def column(panel: Panel, name: str) -> Column:
     Raises:
         ModelError: the panel has no such column.
     """
-    if name in panel.keys.names:
-        return panel.keys[name]
-    for attributes in panel.attributes.values():
-        if name in attributes.columns:
-            values = attributes.columns[name]
-            at = attributes.positions(panel.keys[attributes.key])
-            return np.where(at >= 0, values[at], -1 if values.dtype.kind in "iu" else "")
-    raise ModelError(
-        f"the model was fitted with {name!r}, which these data do not have: "
-        "give the same files and columns as when it was fitted."
-    )
+    grouping = Grouping(panel)
+    of_value = grouping.column(name)
+    return of_value[grouping.key(grouping.owner(name))[1]]
+
+
+def item_column(keys: Keys, wanted: str | None = None) -> str:
+    """The key column that names the item: `item_id`, or the one with the most values.
+
+    Its values are also the clusters of the bootstrap.
+
+    Example:
+        >>> item_column(Keys({"store": np.array([1, 1, 2]), "dept": np.array([1, 2, 3])}))
+        'dept'
+
+    Raises:
+        OptionError: there is no such column.
+    """
+    if wanted is not None:
+        if wanted not in keys.names:
+            raise OptionError(
+                f"no key column {wanted!r} to cluster by: use one of {', '.join(keys.names)}."
+            )
+        return wanted
+    if "item_id" in keys.names:
+        return "item_id"
+    return max(keys.names, key=lambda name: len(np.unique(keys[name])))
+
+
+class Grouping:
+    """The groups of a panel's series; each column is looked up once.
+
+    Example:
+        >>> from nestcast.data import Calendar
+        >>> keys = Keys({"shop": np.array([7, 7, 9]), "item": np.array([1, 2, 1])})
+        >>> months = Calendar("1mo", np.datetime64("2024-01-01"), 1)
+        >>> panel = Panel(keys, months, np.ones((3, 1), np.float32), np.zeros(3, np.int32))
+        >>> Grouping(panel).codes(("shop",))
+        array([0, 0, 1])
+
+    Args:
+        panel: the series.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._keys: dict[str, tuple[Column, NDArray[np.int64]]] = {}
+        self._kinds: dict[str, NDArray[np.int64]] = {}
+
+    def key(self, name: str) -> tuple[Column, NDArray[np.int64]]:
+        """The distinct values of a key column, sorted, and the position of each series in them."""
+        if name not in self._keys:
+            self._keys[name] = np.unique(self._panel.keys[name], return_inverse=True)
+        return self._keys[name]
+
+    def owner(self, name: str) -> str:
+        """The key column that a column describes."""
+        if name in self._panel.keys.names:
+            return name
+        for key, attributes in self._panel.attributes.items():
+            if name in attributes.columns:
+                return key
+        raise ModelError(
+            f"the model was fitted with {name!r}, which these data do not have: "
+            "give the same files and columns as when it was fitted."
+        )
+
+    def column(self, name: str) -> Column:
+        """A key or an attribute for each distinct value of its key; see `owner` and `key`."""
+        owner = self.owner(name)
+        values, _ = self.key(owner)
+        if owner == name:
+            return values
+        attributes = self._panel.attributes[owner]
+        found = attributes.columns[name]
+        at = attributes.positions(values)
+        return np.where(at >= 0, found[at], -1 if found.dtype.kind in "iu" else "")
+
+    def kinds(self, group: Group, key: str) -> NDArray[np.int64]:
+        """The group of each distinct value of a key by columns that describe it, from 0."""
+        codes = np.zeros(len(self.key(key)[0]), np.int64)
+        for name in group:
+            if name not in self._kinds:
+                self._kinds[name] = np.unique(self.column(name), return_inverse=True)[1]
+            codes = _combined(codes, self._kinds[name])
+        return codes
+
+    def codes(self, group: Group) -> NDArray[np.int64]:
+        """The group of each series as a number from 0, shape (series,)."""
+        codes = np.zeros(len(self._panel), np.int64)
+        for key in dict.fromkeys(self.owner(name) for name in group):
+            owned = tuple(name for name in group if self.owner(name) == key)
+            codes = _combined(codes, self.kinds(owned, key)[self.key(key)[1]])
+        return codes
 
 
 def group_codes(panel: Panel, group: Group) -> NDArray[np.int64]:
     """The group of each series as a number from 0, shape (series,)."""
-    codes = np.zeros(len(panel), dtype=np.int64)
-    for name in group:
-        _, code = np.unique(column(panel, name), return_inverse=True)
-        product = codes * (code.max(initial=0) + 1) + code
-        codes = np.unique(product, return_inverse=True)[1]
-    return codes
+    return Grouping(panel).codes(group)
+
+
+def _combined(codes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers from 0 that tell apart what either tells apart."""
+    width = int(others.max(initial=0)) + 1
+    product = codes * width + others
+    size = (int(codes.max(initial=0)) + 1) * width
+    if size > 50_000_000:
+        return np.asarray(np.unique(product, return_inverse=True)[1])
+    present = np.zeros(size, bool)
+    present[product] = True
+    return np.asarray((np.cumsum(present) - 1)[product])
 
 
 def _candidates(panel: Panel) -> dict[str, str]:

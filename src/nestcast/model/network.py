@@ -1,14 +1,17 @@
-"""The network: a Nested LSTM over the steps, embeddings of what each series is, and a head."""
+"""The network: a recurrent encoder, embeddings of what each series is, and a head."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from nestcast.model.likelihood import Likelihood
+from nestcast.errors import ModelError
 from nestcast.nn import NestedLSTM
+
+Cell = Literal["nested", "lstm", "gru", "mlp"]
 
 
 @dataclass(frozen=True)
@@ -16,15 +19,21 @@ class NetworkConfig:
     """The shape of a network.
 
     Args:
-        inputs: features of each step.
+        past, ahead: features of each step, and of each period that it forecasts.
         vocabularies: number of values of each embedded column, the unknown one not counted.
-        hidden_size, depth: of the Nested LSTM.
+        outputs: raw numbers for each period ahead.
+        cell: the encoder: `nested` (LSTM), `lstm`, `gru`, or `mlp`, which sees one step only.
+        hidden_size: of the encoder.
+        depth: of the Nested LSTM.
         head_size: units of the head's hidden layer.
         dropout: on the hidden state, in training.
     """
 
-    inputs: int
+    past: int
+    ahead: int
+    outputs: int
     vocabularies: tuple[int, ...] = ()
+    cell: Cell = "nested"
     hidden_size: int = 48
     depth: int = 2
     head_size: int = 64
@@ -32,78 +41,158 @@ class NetworkConfig:
 
 
 class ForecastNetwork(nn.Module):
-    """From a sequence of features to the raw parameters of a distribution at every step.
+    """From a sequence of features to raw numbers for every period ahead of every step.
 
     Example:
-        >>> from nestcast.model.likelihood import NegativeBinomial
-        >>> network = ForecastNetwork(NetworkConfig(inputs=5), horizon=3, family=NegativeBinomial())
-        >>> network(torch.zeros(7, 2, 5), torch.zeros(2, 0, dtype=torch.long)).shape
-        torch.Size([7, 2, 3, 2])
+        >>> network = ForecastNetwork(NetworkConfig(past=5, ahead=4, outputs=2))
+        >>> past = torch.zeros(7, 3, 5)  # 7 steps of 3 series
+        >>> ahead = torch.zeros(7, 3, 6, 4)  # 6 periods ahead
+        >>> network(past, ahead, torch.zeros(3, 0, dtype=torch.long)).shape
+        torch.Size([7, 3, 6, 2])
 
     Args:
         config: its shape.
-        horizon: periods ahead that each step forecasts.
-        family: the likelihood whose parameters it gives.
     """
 
-    center: Tensor
-    spread: Tensor
+    past_center: Tensor
+    past_spread: Tensor
+    ahead_center: Tensor
+    ahead_spread: Tensor
 
-    def __init__(self, config: NetworkConfig, horizon: int, family: Likelihood) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.shape = (horizon, family.parameters)
         widths = [min(8, 1 + round(size**0.5)) for size in config.vocabularies]
         self.embeddings = nn.ModuleList(
             nn.Embedding(size + 1, width)  # row 0 stands for values not seen in training
             for size, width in zip(config.vocabularies, widths, strict=True)
         )
-        self.register_buffer("center", torch.zeros(config.inputs))
-        self.register_buffer("spread", torch.ones(config.inputs))
-        width = config.inputs + sum(widths)
-        self.encoder = NestedLSTM(width, config.hidden_size, depth=config.depth)
+        for name, size in (("past", config.past), ("ahead", config.ahead)):
+            self.register_buffer(f"{name}_center", torch.zeros(size))
+            self.register_buffer(f"{name}_spread", torch.ones(size))
+        width = config.past + config.ahead + sum(widths)
+        self.encoder = Encoder(config, width, sum(widths))
         self.dropout = nn.Dropout(config.dropout)
-        outputs = horizon * family.parameters
-        self.head = nn.Sequential(
-            nn.Linear(config.hidden_size + width, config.head_size),
-            nn.ReLU(),
-            nn.Linear(config.head_size, outputs),
-        )
-        self.skip = nn.Linear(config.hidden_size + width, outputs, bias=False)
-        self._reset(family)
-
-    def _reset(self, family: Likelihood) -> None:
+        known = config.hidden_size + width
+        self.head = Head(known, config.ahead, config.head_size, config.outputs)
         for embedding in self.embeddings:
             nn.init.normal_(embedding.weight, std=0.1)  # type: ignore[arg-type]
-        last = self.head[2]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(self.skip.weight)
-        last.bias.data = torch.tensor(family.initial_bias()).repeat(self.shape[0])
 
-    def standardise(self, sample: Tensor) -> None:
-        """Learn the centre and the spread of each input from a sample of them, (n, inputs)."""
-        self.center.copy_(sample.mean(dim=0))
-        self.spread.copy_(sample.std(dim=0, correction=0).clamp(min=0.05))
+    def standardise(self, past: Tensor, ahead: Tensor) -> None:
+        """Learn the centre and spread of each feature from samples, (n, past) and (n, ahead)."""
+        for name, sample in (("past", past), ("ahead", ahead)):
+            getattr(self, f"{name}_center").copy_(sample.mean(dim=0))
+            spread = sample.std(dim=0, correction=0)
+            # What did not vary has taught nothing: the day it does, it must not count.
+            spread = torch.where(spread < 1e-3, torch.inf, spread.clamp(min=0.05))
+            getattr(self, f"{name}_spread").copy_(spread)
 
-    def forward(self, inputs: Tensor, codes: Tensor, last: Tensor | None = None) -> Tensor:
-        """Raw parameters at every step, or at one step of each series.
+    def forward(
+        self, past: Tensor, ahead: Tensor, codes: Tensor, last: Tensor | None = None
+    ) -> Tensor:
+        """Raw numbers at every step, or at one step of each series.
 
         Args:
-            inputs: shape (steps, batch, inputs).
+            past: shape (steps, batch, past).
+            ahead: shape (steps, batch, periods ahead, features); the first period ahead is the one
+                right after the past.
             codes: value of each embedded column, 0 if unknown, shape (batch, columns).
             last: the one step wanted of each series, shape (batch,).
 
         Returns:
-            Shape (steps, batch, horizon, parameters), without steps if `last` is given.
+            Shape (steps, batch, periods ahead, outputs), without steps if `last` is given.
         """
-        x = ((inputs - self.center) / self.spread).clamp(-8, 8)
-        if len(self.embeddings):
-            static = [embed(code) for embed, code in zip(self.embeddings, codes.T, strict=True)]
-            known = torch.cat(static, dim=-1).expand(len(x), -1, -1)
-            x = torch.cat([x, known], dim=-1)  # (steps, batch, width)
-        hidden, _ = self.encoder(x)
-        state = torch.cat([self.dropout(hidden), x], dim=-1)
+        past = ((past - self.past_center) / self.past_spread).clamp(-8, 8)
+        ahead = ((ahead - self.ahead_center) / self.ahead_spread).clamp(-8, 8)
+        static = torch.cat(
+            [past.new_zeros(len(codes), 0)]
+            + [embed(code) for embed, code in zip(self.embeddings, codes.T, strict=True)],
+            dim=-1,
+        )
+        x = torch.cat([past, ahead[:, :, 0], static.expand(len(past), -1, -1)], dim=-1)
+        state = torch.cat([self.dropout(self.encoder(x, static)), x], dim=-1)
         if last is not None:
-            state = state[last, torch.arange(len(last))]
-        raw: Tensor = self.head(state) + self.skip(state)
-        return raw.view(*raw.shape[:-1], *self.shape)
+            series = torch.arange(len(last))
+            state, ahead = state[last, series], ahead[last, series]
+        raw: Tensor = self.head(state, ahead)
+        return raw
+
+
+class Encoder(nn.Module):
+    """A recurrent cell whose initial state depends on what the series is.
+
+    Args:
+        config: the network's shape.
+        inputs: features of each step.
+        static: features of the series.
+    """
+
+    def __init__(self, config: NetworkConfig, inputs: int, static: int) -> None:
+        super().__init__()
+        self.cell = config.cell
+        hidden = config.hidden_size
+        states = {"nested": 1 + config.depth, "lstm": 2, "gru": 1, "mlp": 0}
+        if config.cell not in states:
+            known = ", ".join(get_args(Cell))
+            raise ModelError(f"unknown cell {config.cell!r}: use one of {known}.")
+        self.layer: nn.Module
+        if config.cell == "gru":
+            self.layer = nn.GRU(inputs, hidden)
+        elif config.cell == "mlp":
+            self.layer = nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh())
+        else:
+            depth = config.depth if config.cell == "nested" else 1
+            self.layer = NestedLSTM(inputs, hidden, depth=depth)
+        self.states = states[config.cell]
+        self.begin = nn.Linear(static, self.states * hidden) if static and self.states else None
+        if self.begin is not None:
+            nn.init.zeros_(self.begin.bias)
+
+    def forward(self, x: Tensor, static: Tensor) -> Tensor:
+        """Hidden state at every step, shape (steps, batch, hidden).
+
+        Args:
+            x: shape (steps, batch, inputs).
+            static: shape (batch, static).
+        """
+        if self.states == 0:
+            hidden: Tensor = self.layer(x)
+            return hidden
+        if self.begin is None:
+            return self.layer(x)[0]  # type: ignore[no-any-return]
+        begin = self.begin(static).unflatten(-1, (self.states, -1)).movedim(1, 0)
+        h = begin[:1].tanh().contiguous()  # (1, batch, hidden)
+        if self.states == 1:
+            return self.layer(x, h)[0]  # type: ignore[no-any-return]
+        c = begin[1:, None].contiguous()  # (depth, 1, batch, hidden)
+        return self.layer(x, (h, c))[0]  # type: ignore[no-any-return]
+
+
+class Head(nn.Module):
+    """From the state, and what is known of each period ahead, to the raw numbers of that period.
+
+    One hidden layer beside a linear path; they start at zero, so that training starts from the
+    forecast which the likelihood makes of zeros.
+
+    Args:
+        state, ahead: features of the state, and of a period ahead.
+        hidden: units of the hidden layer.
+        outputs: raw numbers.
+    """
+
+    def __init__(self, state: int, ahead: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.from_state = nn.Linear(state, hidden)
+        self.from_ahead = nn.Linear(ahead, hidden, bias=False)
+        self.last = nn.Linear(hidden, outputs)
+        self.skip_state = nn.Linear(state, outputs, bias=False)
+        self.skip_ahead = nn.Linear(ahead, outputs, bias=False)
+        for layer in (self.last, self.skip_state, self.skip_ahead):
+            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, state: Tensor, ahead: Tensor) -> Tensor:
+        """Shape (..., periods ahead, outputs) from (..., state) and (..., periods ahead, ahead)."""
+        hidden = (self.from_state(state)[..., None, :] + self.from_ahead(ahead)).relu()
+        linear = self.skip_state(state)[..., None, :] + self.skip_ahead(ahead)
+        raw: Tensor = self.last(hidden) + linear
+        return raw

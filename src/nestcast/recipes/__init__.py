@@ -1,5 +1,7 @@
 """Ways to forecast: each recipe fits, predicts, and says what must be saved."""
 
+from collections.abc import Mapping
+
 from nestcast.errors import OptionError
 from nestcast.recipes.base import Recipe
 from nestcast.recipes.global_network import GlobalNetwork
@@ -19,4 +21,26 @@ def recipe_named(name: str) -> type[Recipe]:
     return RECIPES[name]
 
 
-__all__ = ["RECIPES", "GlobalNetwork", "Recipe", "SeedRecipe", "recipe_named"]
+def make_recipe(name: str, clipped: bool, options: Mapping[str, str | None]) -> Recipe:
+    """A recipe that has learned nothing.
+
+    Args:
+        name: of the recipe.
+        clipped: whether the target is clipped: its errors then count in its own units.
+        options: of the global recipe; None stands for its default.
+
+    Raises:
+        OptionError: no such recipe, or it does not take an option.
+    """
+    recipe = recipe_named(name)
+    given = {option: value for option, value in options.items() if value is not None}
+    if recipe is GlobalNetwork:
+        return GlobalNetwork(squared=clipped, **given)
+    if given:
+        raise OptionError(
+            f"the recipe {name} has no choice of {next(iter(given))}: leave it out, or use global."
+        )
+    return recipe()
+
+
+__all__ = ["RECIPES", "GlobalNetwork", "Recipe", "SeedRecipe", "make_recipe", "recipe_named"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,21 @@ from nestcast.data.panel import Panel
 from nestcast.training import Report
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a recipe forecasts.
+
+    Args:
+        mean: shape (asked, horizon).
+        quantiles: shape (asked, horizon, probabilities).
+        samples: paths, shape (asked, horizon, samples), if they were asked for.
+    """
+
+    mean: Floats
+    quantiles: Floats
+    samples: Floats | None = None
 
 
 class Recipe(ABC):
@@ -35,12 +51,21 @@ class Recipe(ABC):
 
     @abstractmethod
     def predict(
-        self, panel: Panel, asked: Keys, horizon: int, probabilities: Sequence[float]
-    ) -> tuple[Floats, Floats]:
+        self,
+        panel: Panel,
+        asked: Keys,
+        horizon: int,
+        probabilities: Sequence[float],
+        samples: int = 0,
+    ) -> Prediction:
         """Forecast the periods after the panel's last.
 
-        Returns:
-            Mean (asked, horizon) and quantiles (asked, horizon, probabilities).
+        Args:
+            panel: what is known.
+            asked: the series.
+            horizon: how many periods.
+            probabilities: of the quantiles.
+            samples: paths to draw of each series.
         """
 
     @abstractmethod

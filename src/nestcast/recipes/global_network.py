@@ -1,235 +1,333 @@
-"""The default recipe: one network for all series, trained on every period of every series."""
+"""The default recipe: networks for all series, trained on every period of every series."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
+from nestcast.errors import OptionError
+from nestcast.model.calibration import Calibration
+from nestcast.model.cells import cells_like, is_grid, listed_pairs
+from nestcast.model.families import likelihood
 from nestcast.model.features import Features
-from nestcast.model.groups import Group, choose_embedded, choose_means, column
-from nestcast.model.likelihood import likelihood
-from nestcast.model.network import ForecastNetwork, NetworkConfig
-from nestcast.model.population import from_listing, with_series
-from nestcast.recipes.base import Floats, Recipe
-from nestcast.training import Report, TrainingOptions, train
+from nestcast.model.groups import column
+from nestcast.model.likelihood import Size
+from nestcast.model.nameparts import with_name_parts
+from nestcast.model.network import Cell, ForecastNetwork, NetworkConfig
+from nestcast.model.population import with_series
+from nestcast.model.schema import Schema, schema_of
+from nestcast.recipes.base import Prediction, Recipe
+from nestcast.recipes.batches import batches_of_similar_length
+from nestcast.recipes.holdout import HoldOut, Watch
+from nestcast.recipes.learning import Budget, Cases, ask, train_network
+from nestcast.training import Progress, Report
 
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 60}  # longest sequence, in periods
+_HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _LARGEST_BATCH = 16_384  # series-steps
-_FEWEST_UPDATES = 300
-_MOST_EPOCHS = 20
-_UNKNOWN_RATE = 0.02  # share of training series whose embedded values are hidden
+_UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to spend.
+
+    Args:
+        members: networks whose forecasts are averaged.
+        budget: for each.
+    """
+
+    members: int
+    budget: Budget
+
+
+EFFORTS = {
+    "quick": Effort(1, Budget(2_500_000, 300)),
+    "standard": Effort(3, Budget(8_000_000, 1000)),
+    "best": Effort(8, Budget(16_000_000, 1500)),
+}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fitted network needs to know besides its weights; all of it fits into JSON."""
+    """What fitted networks need to know besides their weights; all of it fits into JSON."""
 
     family: str
-    horizon: int
     context: int
-    typical: float
-    groups: list[list[str]]
-    vocabularies: dict[str, list[Any]]
+    squared: bool
+    members: int
+    schema: Schema
     network: NetworkConfig
+    calibration: Calibration
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The settings that were saved."""
+        network = {**values["network"], "vocabularies": tuple(values["network"]["vocabularies"])}
+        parts = {
+            "schema": Schema.from_json(values["schema"]),
+            "network": NetworkConfig(**network),
+            "calibration": Calibration.from_json(values["calibration"]),
+        }
+        return cls(**{**values, **parts})
 
 
 class GlobalNetwork(Recipe):
-    """One Nested LSTM for all series: many-to-many training, a distribution at every step.
+    """Networks for all series: many-to-many training, a distribution at every step.
 
     Args:
-        training_steps: series-periods seen in training; more takes longer.
+        effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
+        family: name of the likelihood; by default negative binomial for counts, else normal.
+        cell: the encoder, `nested`, `lstm`, `gru` or `mlp`.
+        squared: whether squared errors count in units of the target, the same for every series;
+            else errors are relative to the size of a series.
+
+    Raises:
+        OptionError: no such effort, likelihood or cell.
     """
 
     name: ClassVar[str] = "global"
 
-    def __init__(self, training_steps: int = 8_000_000) -> None:
-        self.training_steps = training_steps
+    def __init__(
+        self,
+        effort: str = "standard",
+        family: str | None = None,
+        cell: str = "nested",
+        squared: bool = False,
+    ) -> None:
+        for wanted, known, what in (
+            (effort, tuple(EFFORTS), "effort"),
+            (cell, get_args(Cell), "cell"),
+        ):
+            if wanted not in known:
+                raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
+        if family is not None:
+            likelihood(family)
+        self.effort = EFFORTS[effort]
+        self._wanted_family, self._cell, self._squared = family, cell, squared
         self._settings: Settings
-        self._network: ForecastNetwork
+        self._networks: list[ForecastNetwork]
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
-        panel = from_listing(with_series(panel, asked)[0])
-        embedded = choose_embedded(panel)
-        groups = choose_means(panel)
-        seen = panel.target[np.arange(len(panel.calendar)) >= panel.start[:, None]]
-        seen = np.abs(seen[np.isfinite(seen)])
-        typical = float(seen.mean(dtype=np.float64)) if len(seen) else 0.0
-        features = Features(panel, groups, max(typical, 1e-3))
-        vocabularies = {name: np.unique(column(panel, name)).tolist() for name in embedded}
+        generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
+        schema = schema_of(panel, horizon)
+        panel, weight, named = _population(panel, asked, generator)
+        family = self._wanted_family or ("negative-binomial" if panel.is_count else "normal")
+        features = Features(panel, schema)
+        past, ahead = features.sizes()
         self._settings = Settings(
-            family="negative-binomial" if panel.is_count else "normal",
-            horizon=horizon,
+            family=family,
             context=_CONTEXT[panel.calendar.freq],
-            typical=max(typical, 1e-3),
-            groups=[list(group) for group in groups],
-            vocabularies=vocabularies,
+            squared=self._squared,
+            members=self.effort.members,
+            schema=schema,
             network=NetworkConfig(
-                inputs=features.size, vocabularies=tuple(map(len, vocabularies.values()))
+                past=past,
+                ahead=ahead,
+                outputs=likelihood(family).parameters,
+                vocabularies=tuple(map(len, schema.vocabularies.values())),
+                cell=self._cell,  # type: ignore[arg-type]
             ),
+            calibration=Calibration(),
         )
         self._build()
-        self._train(panel, features, report)
+        cases = self._cases(panel, features, weight, named)
+        stages = _Stages(report, self.effort.members + 1)
+        budget = self._hold_out(cases, generator, next(stages))
+        for network in self._networks:
+            self._train(network, cases, budget, generator, next(stages))
 
     def _build(self) -> None:
         settings = self._settings
         self._family = likelihood(settings.family)
-        self._network = ForecastNetwork(settings.network, settings.horizon, self._family)
+        self._networks = [ForecastNetwork(settings.network) for _ in range(settings.members)]
 
-    def _train(self, panel: Panel, features: Features, report: Report) -> None:
-        lengths = len(panel.calendar) - panel.start.astype(np.int64)
-        lengths = np.minimum(lengths, self._settings.context)
-        available = np.flatnonzero(lengths > 0)
-        steps = int(lengths.sum())
-        batch_steps = min(_LARGEST_BATCH, max(1024, steps // 50))
-        share = min(1.0, self.training_steps / max(steps, 1))
-        epochs = min(_MOST_EPOCHS, max(1, round(self.training_steps / max(steps, 1))))
-        updates = math.ceil(steps * share / batch_steps)
-        epochs = max(epochs, math.ceil(_FEWEST_UPDATES / max(updates, 1)))
-        codes = self._codes(panel)
-        generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
-        network, family, horizon = self._network, self._family, self._settings.horizon
+    def _cases(
+        self,
+        panel: Panel,
+        features: Features,
+        weight: Tensor | None = None,
+        named: Tensor | None = None,
+    ) -> Cases:
+        def size(series: Tensor, periods: Tensor) -> Size:
+            level = features.scale(series, periods)[..., None]  # (steps, batch, 1)
+            unit = torch.full_like(level, _UNIT * self._settings.schema.typical)
+            return Size(level, unit if self._settings.squared else level)
 
-        def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-            """Series and the periods of their steps, a random stretch of each long history."""
-            length = int(lengths[rows].max())
-            slack = len(panel.calendar) - panel.start[rows] - lengths[rows]
-            first = panel.start[rows] + generator.integers(0, slack + 1)
-            periods = first + np.arange(length)[:, None]
-            return torch.from_numpy(rows), torch.from_numpy(periods)
+        weight = torch.ones(len(panel)) if weight is None else weight
+        return Cases(features, self._codes(panel), size, weight, named, self._settings.context)
 
-        def batches() -> list[NDArray[np.int64]]:
-            rows = generator.permutation(available)[: math.ceil(len(available) * share)]
-            return _batches_of_similar_length(rows, lengths, batch_steps, generator)
+    def _train(
+        self,
+        network: ForecastNetwork,
+        cases: Cases,
+        budget: Budget,
+        generator: np.random.Generator,
+        report: Report,
+        until: int | None = None,
+    ) -> None:
+        train_network(
+            network,
+            self._family,
+            cases,
+            budget,
+            generator,
+            report,
+            until=until,
+            squared=self._settings.squared,
+        )
 
-        def loss(rows: NDArray[np.int64]) -> Tensor:
-            series, periods = sequences(rows)
-            target, known = features.targets(series, periods, horizon)
-            at = periods.clamp(max=len(panel.calendar))
-            hidden = torch.rand(len(rows), 1) < _UNKNOWN_RATE
-            raw = network(features.inputs(series, at), codes[series].masked_fill(hidden, 0))
-            scale = features.scale(series, at)[..., None].expand_as(target)
-            log_prob = family.log_prob(raw, scale, target)
-            return -torch.where(known, log_prob, 0.0).sum() / known.sum().clamp(min=1)
+    def _hold_out(self, cases: Cases, generator: np.random.Generator, report: Report) -> Budget:
+        """Learn from a network that has not seen the last periods how long to train the others.
 
-        sample = generator.permutation(available)[:4096]
-        if len(sample):
-            series, periods = sequences(sample)
-            inside = periods < len(panel.calendar)
-            at = periods.clamp(max=len(panel.calendar))
-            network.standardise(features.inputs(series, at)[inside])
-        network.train()
-        train(network.parameters(), batches, loss, TrainingOptions(epochs=epochs), report)
-        network.eval()
+        What their probabilities are worth follows as well.
+        """
+        features, budget = cases.features, self.effort.budget
+        horizon = self._settings.schema.horizon
+        held = min(max(horizon, _HELD[features.freq]), features.length // 4)
+        until = features.length - held
+        held_out = HoldOut(cases, self._family, until, self._settings.squared, generator)
+        if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
+            return budget
+        network = ForecastNetwork(self._settings.network)
+        watch = Watch(network, held_out, report)
+        shorter = replace(budget, steps=budget.steps // 2)
+        self._train(network, cases, shorter, generator, watch, until)
+        watch.restore()
+        self._settings = replace(self._settings, calibration=held_out.calibration(network))
+        return budget.part(watch.share)
 
     def predict(
-        self, panel: Panel, asked: Keys, horizon: int, probabilities: Sequence[float]
-    ) -> tuple[Floats, Floats]:
+        self,
+        panel: Panel,
+        asked: Keys,
+        horizon: int,
+        probabilities: Sequence[float],
+        samples: int = 0,
+    ) -> Prediction:
         """See `Recipe.predict`."""
-        settings = self._settings
-        panel, rows = with_series(panel, asked)
-        panel = from_listing(panel)
-        groups: list[Group] = [tuple(group) for group in settings.groups]
-        features = Features(panel, groups, settings.typical)
-        codes = self._codes(panel)
-        mean = np.empty((len(rows), horizon), dtype=np.float32)
-        quantiles = np.empty((len(rows), horizon, len(probabilities)), dtype=np.float32)
-        steps = np.minimum(features.length - panel.start + 1, settings.context).astype(np.int64)
-        for part in _batches_of_similar_length(np.arange(len(rows)), steps[rows], _LARGEST_BATCH):
-            series, count = torch.from_numpy(rows[part]), torch.from_numpy(steps[rows[part]])
-            ahead = torch.arange(int(count.max()))[:, None]
-            periods = (features.length - count + 1 + ahead).clamp(max=features.length)
-            with torch.no_grad():
-                inputs = features.inputs(series, periods)
-                raw = self._network(inputs, codes[series], last=count - 1)[:, :horizon]
-                scale = features.scale(series, torch.full_like(series, features.length))
-                scale = scale[:, None].expand(-1, horizon)
-                mean[part] = self._family.mean(raw, scale).numpy()
-                quantiles[part] = self._family.quantile(raw, scale, probabilities)
-        return mean, quantiles
+        settings, family = self._settings, self._family
+        panel, at = with_series(panel, asked)
+        features = Features(panel, settings.schema)
+        cases = self._cases(panel, features)
+        rows, position = np.unique(at, return_inverse=True)  # pairs may be asked for twice
+        mean = np.empty((len(rows), horizon), np.float32)
+        quantiles = np.empty((len(rows), horizon, len(probabilities)), np.float32)
+        paths = np.empty((len(rows), horizon, samples), np.float32)
+        generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
+        wanted = np.asarray(probabilities, np.float64)
+        steps = np.clip(features.length - features.start.numpy()[rows] + 1, 1, settings.context)
+        largest = _LARGEST_BATCH // max(1, horizon // 2)
+        for part in batches_of_similar_length(np.arange(len(rows)), steps, largest):
+            raw, size = ask(self._networks, cases, rows[part], features.length, horizon)
+            level = size.level[:, 0].double().numpy()
+            size = Size(size.level.expand(-1, horizon), size.unit.expand(-1, horizon))
+            mean[part] = family.mean(raw, size).numpy()
+            levels = settings.calibration.probabilities(wanted, level)[:, None]
+            quantiles[part] = family.quantile(raw, size, np.repeat(levels, horizon, axis=1))
+            if samples:
+                drawn = settings.calibration.uniforms(len(part), horizon, samples, generator)
+                flat = settings.calibration.probabilities(drawn.reshape(len(part), -1), level)
+                paths[part] = family.quantile(raw, size, flat.reshape(drawn.shape))
+        return Prediction(mean[position], quantiles[position], paths[position] if samples else None)
 
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""
+        panel = with_name_parts(panel)[0]
         codes = [
             _positions(column(panel, name), vocabulary) + 1
-            for name, vocabulary in self._settings.vocabularies.items()
+            for name, vocabulary in self._settings.schema.vocabularies.items()
         ]
         empty = np.zeros((len(panel), 0), dtype=np.int64)
         return torch.from_numpy(np.column_stack([empty, *codes]))
 
     def layers(self) -> list[tuple[str, str, int]]:
         """See `Recipe.layers`."""
-        network = self._network
-        config, (horizon, parameters) = self._settings.network, network.shape
-        parts = [
+        settings, network = self._settings, self._networks[0]
+        config = settings.network
+        names = {"nested": f"NestedLSTM(depth={config.depth})", "lstm": "LSTM", "gru": "GRU"}
+        encoder = names.get(config.cell, "no recurrence")
+        parts: list[tuple[str, str, nn.Module]] = [
             (f"Embedding({name})", f"({e.embedding_dim})", e)
-            for name, e in zip(self._settings.vocabularies, network.embeddings, strict=True)
+            for name, e in zip(settings.schema.vocabularies, network.embeddings, strict=True)
         ]
-        rows = [
-            *parts,
-            (
-                f"NestedLSTM(depth={config.depth})",
-                f"(steps, {config.hidden_size})",
-                network.encoder,
-            ),
-            ("Head", f"(steps, {horizon}, {parameters})", network.head),
-            ("Skip", f"(steps, {horizon}, {parameters})", network.skip),
+        parts += [
+            (encoder, f"(steps, {config.hidden_size})", network.encoder),
+            ("Head", f"(steps, {settings.schema.horizon}, {config.outputs})", network.head),
         ]
-        return [(n, s, sum(p.numel() for p in m.parameters())) for n, s, m in rows]
+        rows = [(n, s, sum(p.numel() for p in m.parameters())) for n, s, m in parts]
+        one = sum(count for *_, count in rows)
+        more = settings.members - 1
+        return [*rows, (f"{more} more such networks", "", more * one)] if more else rows
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Recipe.state`."""
-        return asdict(self._settings), dict(self._network.state_dict())
+        return self._settings.to_json(), dict(nn.ModuleList(self._networks).state_dict())
 
     @classmethod
     def restore(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         """See `Recipe.restore`."""
         recipe = cls()
-        shape = dict(settings["network"])
-        shape["vocabularies"] = tuple(shape["vocabularies"])
-        recipe._settings = Settings(**{**settings, "network": NetworkConfig(**shape)})
+        recipe._settings = Settings.from_json(settings)
         recipe._build()
-        recipe._network.load_state_dict(dict(tensors))
-        recipe._network.eval()
+        networks = nn.ModuleList(recipe._networks)
+        networks.load_state_dict(dict(tensors))
+        networks.eval()
         return recipe
 
 
-def _batches_of_similar_length(
-    rows: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    batch_steps: int,
-    generator: np.random.Generator | None = None,
-) -> list[NDArray[np.int64]]:
-    """Cut rows into batches of about `batch_steps` steps, padded little.
+class _Stages:
+    """One report for several trainings: their epochs are counted on."""
 
-    With a generator, rows are sorted by length only within chunks of some 60 batches, and the
-    batches come in random order.
+    def __init__(self, report: Report, stages: int) -> None:
+        self._report, self._stages, self._done = report, stages, 0
+
+    def __next__(self) -> Report:
+        stage, self._done = self._done, self._done + 1
+
+        def report(progress: Progress) -> None:
+            before = stage * progress.epochs
+            self._report(
+                replace(
+                    progress,
+                    epoch=before + progress.epoch,
+                    epochs=self._stages * progress.epochs,
+                )
+            )
+
+        return report
+
+
+def _population(
+    panel: Panel, asked: Keys, generator: np.random.Generator
+) -> tuple[Panel, Tensor, Tensor | None]:
+    """The series to learn from, how many each one stands for, and which of their cells count.
+
+    Who asks for a grid of shops and items gets a model of such grids: in every period all pairs
+    whose shop and item both sold then, most of which never sold. As many of those as there are
+    others are drawn, and weigh the more.
     """
-    sizes = lengths[rows]
-    per_chunk = len(rows)
-    if generator is not None:
-        per_chunk = max(1, int(60 * batch_steps / max(sizes.mean(), 1)))
-
-    def cut() -> Iterator[NDArray[np.int64]]:
-        for begin in range(0, len(rows), per_chunk):
-            chunk = rows[begin : begin + per_chunk]
-            chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
-            batch = np.cumsum(lengths[chunk]) // batch_steps
-            yield from np.split(chunk, np.flatnonzero(np.diff(batch)) + 1)
-
-    batches = [batch for batch in cut() if len(batch)]
-    if generator is not None:
-        generator.shuffle(batches)
-    return batches
+    panel = with_series(panel, asked)[0]
+    weight = np.ones(len(panel), np.float32)
+    if not is_grid(asked) or len(asked.names) != 2:
+        return panel, torch.from_numpy(weight), None
+    pairs, share = listed_pairs(panel, len(panel), generator)
+    panel = with_series(panel, pairs)[0]
+    weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
+    return panel, torch.from_numpy(weight), torch.from_numpy(cells_like(asked, panel).asked)
 
 
 def _positions(values: NDArray[Any], vocabulary: Sequence[Any]) -> NDArray[np.int64]:

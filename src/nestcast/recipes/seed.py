@@ -20,7 +20,7 @@ from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
 from nestcast.model.population import with_series
 from nestcast.nn import NestedLSTM
-from nestcast.recipes.base import Floats, Recipe
+from nestcast.recipes.base import Floats, Prediction, Recipe
 from nestcast.training import Report, TrainingOptions, train
 
 _BATCH = 1024
@@ -89,8 +89,13 @@ class SeedRecipe(Recipe):
         self._deviation = float(error**0.5)
 
     def predict(
-        self, panel: Panel, asked: Keys, horizon: int, probabilities: Sequence[float]
-    ) -> tuple[Floats, Floats]:
+        self,
+        panel: Panel,
+        asked: Keys,
+        horizon: int,
+        probabilities: Sequence[float],
+        samples: int = 0,
+    ) -> Prediction:
         """See `Recipe.predict`."""
         series = _histories(panel, asked)
         missing = max(0, self._window - len(series))
@@ -100,7 +105,11 @@ class SeedRecipe(Recipe):
         mean: Floats = torch.cat(parts).numpy()[:, None]  # (asked, 1)
         away = self._deviation * special.ndtri(np.asarray(probabilities))
         quantiles = mean[..., None] + away
-        return _at_least(mean, self._lowest), _at_least(quantiles, self._lowest)
+        paths = None
+        if samples:
+            noise = torch.randn(*mean.shape, samples).numpy()
+            paths = _at_least(mean[..., None] + self._deviation * noise, self._lowest)
+        return Prediction(_at_least(mean, self._lowest), _at_least(quantiles, self._lowest), paths)
 
     def layers(self) -> list[tuple[str, str, int]]:
         """See `Recipe.layers`."""

@@ -77,14 +77,14 @@ def simulate_sales(
         raise OptionError(f"unknown size {size!r}: use one of {', '.join(SALES_SIZES)}.")
     usual = SALES_SIZES[size]
     wanted = SalesSize(
-        _at_least(1, shops, usual.shops, "shops"),
-        _at_least(1, items, usual.items, "items"),
-        _at_least(2, months, usual.months, "months"),
+        at_least(1, shops, usual.shops, "shops"),
+        at_least(1, items, usual.items, "items"),
+        at_least(2, months, usual.months, "months"),
     )
     if seed < 0:
         raise OptionError(f"the seed must be 0 or more, not {seed}.")
     folder = Path(folder)
-    _check_folder(folder, overwrite)
+    check_folder(folder, _FILES, overwrite)
     rng = np.random.default_rng(seed)
     store = open_store(wanted.shops, wanted.items, wanted.months + 1, rng)
     rows = joined([month_of_sales(store, month, rng) for month in range(wanted.months + 1)])
@@ -103,7 +103,12 @@ def simulate_sales(
     return wanted
 
 
-def _at_least(least: int, given: int | None, usual: int, name: str) -> int:
+def at_least(least: int, given: int | None, usual: int, name: str) -> int:
+    """The number given, or the usual one.
+
+    Raises:
+        OptionError: it is below the least.
+    """
     if given is None:
         return usual
     if given < least:
@@ -111,7 +116,12 @@ def _at_least(least: int, given: int | None, usual: int, name: str) -> int:
     return given
 
 
-def _check_folder(folder: Path, overwrite: bool) -> None:
+def check_folder(folder: Path, files: frozenset[str], overwrite: bool) -> None:
+    """See that a data set of these files can be written to a folder.
+
+    Raises:
+        OptionError: the folder is in use, or holds something else.
+    """
     check_place(folder)
     if not folder.exists():
         return
@@ -120,9 +130,9 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
     held = {path.name for path in folder.iterdir()}
     if held and not overwrite:
         raise OptionError(f"{folder} is not empty: name another folder, or use --overwrite.")
-    if held - _FILES:
+    if held - files:
         raise OptionError(
-            f"{folder} holds {min(held - _FILES)}, which is no part of a simulated data set: "
+            f"{folder} holds {min(held - files)}, which is no part of a simulated data set: "
             "name another folder."
         )
 

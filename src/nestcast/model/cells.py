@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import OptionError
+from nestcast.model.groups import Grouping
 from nestcast.model.population import from_listing
 
 _NEARLY_ALL = 0.9
@@ -99,23 +100,48 @@ def cells_like(asked: Keys, panel: Panel) -> Cells:
         return Cells(begun, np.zeros(len(panel.calendar), np.int64))
     named = np.ones_like(begun)
     combinations = np.ones(len(panel.calendar), np.int64)
+    grouping = Grouping(panel)
     for name in panel.keys.names:
-        sold, code = sold_by_value(panel, name)
+        code = grouping.key(name)[1]
+        sold = sold_by_value(panel, code)
         named &= sold[code]
         combinations *= sold.sum(axis=0)
     return Cells(named, np.maximum(combinations - named.sum(axis=0), 0))
 
 
-def sold_by_value(panel: Panel, name: str) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Whether each value of a key sold anything in each period, and the value of each series.
+def sold_by_value(panel: Panel, code: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each value of a key sold anything in each period, shape (values, time).
+
+    Args:
+        panel: the series.
+        code: the value of each series, from 0, shape (series,).
+    """
+    sold = np.zeros((code.max(initial=-1) + 1, len(panel.calendar)), bool)
+    series, period = np.nonzero(np.isfinite(panel.target) & (panel.target != 0))
+    sold[code[series], period] = True
+    return sold
+
+
+def listed_pairs(panel: Panel, most: int, generator: np.random.Generator) -> tuple[Keys, float]:
+    """Pairs of two keys that the panel does not hold, though both sold in some same period.
+
+    Args:
+        panel: with two key columns.
+        most: at most so many pairs, drawn evenly.
+        generator: for the draw.
 
     Returns:
-        Shapes (values, time) and (series,); the values are in sorted order.
+        The pairs, and the share of all such pairs that they are.
     """
-    values, code = np.unique(panel.keys[name], return_inverse=True)
-    something = np.isfinite(panel.target) & (panel.target != 0)
-    order = np.argsort(code, kind="stable")
-    edges = np.flatnonzero(np.diff(code[order], prepend=-1))
-    if len(values) == 0:
-        return np.zeros((0, len(panel.calendar)), bool), code
-    return np.logical_or.reduceat(something[order], edges, axis=0), code
+    grouping = Grouping(panel)
+    (first_values, first), (second_values, second) = map(grouping.key, panel.keys.names)
+    sold = [sold_by_value(panel, code).astype(np.float32) for code in (first, second)]
+    together = sold[0] @ sold[1].T > 0
+    together[first, second] = False
+    rows, columns = np.nonzero(together)
+    share = min(1.0, most / max(len(rows), 1))
+    if share < 1:
+        drawn = np.sort(generator.choice(len(rows), most, replace=False))
+        rows, columns = rows[drawn], columns[drawn]
+    values = first_values[rows], second_values[columns]
+    return Keys(dict(zip(panel.keys.names, values, strict=True))), share

@@ -1,0 +1,170 @@
+"""`nestcast forecast` of clicks: rates, clicks at planned impressions, and what ranks first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nestcast.commands.forecasting import Options
+from nestcast.commands.output import write_or_print
+from nestcast.console import Messages
+from nestcast.data import Panel, write_table
+from nestcast.data.keys import Keys
+from nestcast.data.plans import check_covers, read_plan
+from nestcast.data.tables import check_table_name
+from nestcast.errors import ModelError, OptionError
+from nestcast.evaluation.click_models import click_model, is_click_model
+from nestcast.evaluation.models import Model
+from nestcast.files import check_place
+from nestcast.rateforecast import RateForecast, unsampled_rate
+from nestcast.rates.ranking import ranking
+
+if TYPE_CHECKING:
+    from nestcast.data.pairs import Pairs
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class ClickOptions:
+    """The options of the command that are about clicks, as given."""
+
+    model: str | None
+    exposure_plan: Path | None
+    ranking: Path | None
+    recalibrate: str | None
+    negatives_kept: float | None
+
+    def make(self) -> Model:
+        """The model, having learned nothing.
+
+        Raises:
+            OptionError: there is no such model.
+        """
+        recalibrated = f"+{self.recalibrate}" if self.recalibrate else ""
+        return click_model((self.model or "eb") + recalibrated)(0)
+
+    def given(self) -> list[str]:
+        """Those given that sales have no use for."""
+        named = {
+            "--exposure-plan": self.exposure_plan,
+            "--ranking": self.ranking,
+            "--recalibrate": self.recalibrate,
+            "--negatives-kept": self.negatives_kept,
+        }
+        return [name for name, value in named.items() if value is not None]
+
+    @property
+    def names_a_model(self) -> bool:
+        """Whether the model is one that is known by name, and not a folder."""
+        return self.model is not None and is_click_model(self.model)
+
+    def check(self, exposure: str | None) -> None:
+        """See before long work that all can be done.
+
+        Raises:
+            OptionError: it cannot.
+        """
+        if exposure is not None:
+            self.make()
+        if self.ranking is not None:
+            check_table_name(self.ranking)
+            check_place(self.ranking)
+        if self.negatives_kept is not None:
+            unsampled_rate(0.5, self.negatives_kept)
+
+
+def forecast_clicks(
+    panel: Panel,
+    pairs: Pairs | None,
+    wanted: Options,
+    options: ClickOptions,
+    output: Path | None,
+    encoding: str,
+    say: Messages,
+) -> None:
+    """Fit, predict, and write rates, clicks and the ranking."""
+    model, horizon, level = options.make(), wanted.horizon or 1, wanted.levels
+    asked = panel.keys if pairs is None else pairs.keys
+    plan = None
+    if options.exposure_plan is not None:
+        plan = read_plan(options.exposure_plan, panel, encoding=encoding)
+        check_covers(plan, panel.calendar.after(horizon), options.exposure_plan)
+        if pairs is None:
+            asked = asked.concat(plan.keys.take(asked.locate(plan.keys) < 0))
+    model.fit(panel, asked, horizon)
+    forecast = model.predict(panel, asked, horizon, level)
+    if not isinstance(forecast, RateForecast):
+        raise ModelError(f"the model {options.model} gives no rates of clicks.")
+    if options.negatives_kept is not None:
+        forecast = forecast.unsampled(options.negatives_kept)
+    if plan is not None:
+        planned = plan.at(asked, forecast.calendar)
+        forecast = _planned(forecast, planned, say)
+    if pairs is not None:
+        forecast = replace(forecast, keys=pairs.given)
+    write_or_print(forecast.to_columns(level), output)
+    ranked = ranking(panel, forecast)
+    if options.ranking is not None:
+        write_table(ranked, options.ranking)
+        say.say(f"ranking written to {options.ranking}")
+    _show(ranked, panel.keys, forecast, say)
+
+
+def _planned(forecast: RateForecast, planned: np.ndarray, say: Messages) -> RateForecast:
+    """With the planned impressions where there are such."""
+    without = np.isnan(planned).all(axis=1)
+    if without.any():
+        say.say(f"{without.sum():,} series are not in the plan: their impressions are forecast")
+    exposure = np.where(np.isnan(planned), forecast.exposure, planned)
+    made = forecast.given(exposure)
+    if not without.any() or forecast.exposure_dispersion is None:
+        return made
+    spread = np.where(np.isnan(planned), forecast.exposure_dispersion, 0.0).astype(np.float32)
+    return replace(made, exposure_dispersion=spread)
+
+
+def _show(ranked: dict[str, np.ndarray], keys: Keys, forecast: RateForecast, say: Messages) -> None:
+    first, last = forecast.calendar.starts()[0], forecast.calendar.ends()[-1]
+    columns = ["impressions", "clicks", "ctr", *(["return"] if "return" in ranked else [])]
+    rows: list[list[object]] = [
+        [" / ".join(str(ranked[name][at]) for name in keys.names)]
+        + [_cell(name, float(ranked[name][at])) for name in columns]
+        for at in range(min(_SHOWN, len(ranked["rank"])))
+    ]
+    header = [" / ".join(keys.names), *columns]
+    say.table(f"most clicks expected, {first} to {last}", header, rows)
+
+
+def _cell(name: str, value: float) -> object:
+    if name == "ctr":
+        return f"{100 * value:.3g}%"
+    if name == "return":
+        return value if np.isfinite(value) else ""
+    return round(value)
+
+
+def check_sales_options(options: ClickOptions) -> None:
+    """Refuse options about clicks where sales are forecast.
+
+    Raises:
+        OptionError: there is one.
+    """
+    given = options.given()
+    if given:
+        raise OptionError(f"{given[0]} is for clicks: name their impressions with --exposure.")
+
+
+def refuse_for_clicks(given: Mapping[str, object]) -> None:
+    """Refuse options about sales where clicks are forecast.
+
+    Raises:
+        OptionError: one of them has a value.
+    """
+    for option, value in given.items():
+        if value is not None:
+            raise OptionError(f"{option} is for sales: leave it out where clicks are forecast.")

@@ -1,0 +1,100 @@
+"""Which inputs a model gets from a panel: chosen once, when it is fitted, and kept by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from nestcast.data.panel import Panel
+from nestcast.model.groups import Group, choose_embedded, choose_means, column, item_column
+from nestcast.model.nameparts import with_name_parts
+
+_LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
+_YEARS = {"1mo": 2, "1w": 4, "1d": 4}  # from which on the time of the year is an input
+_FEW = 100  # values of a name's part, to be crossed with another key or embedded
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The inputs; all of it fits into JSON.
+
+    Args:
+        groups: the groups whose means are inputs.
+        parts: the groups by parts of names, of which fewer means are.
+        newcomers: the groups whose first sales of new items are inputs.
+        vocabularies: column -> its values, whose positions are inputs.
+        item: the key column of the item.
+        relative: whether targets are divided by the mean size of their series so far.
+        typical: the mean absolute target, the size of a series without a past.
+        horizon: periods ahead.
+        year: periods in a year.
+        yearly: whether the time of the year is an input: with few years, it would tell the date,
+            and what happened then would be learned by heart.
+        observed, known: names of the covariates.
+    """
+
+    groups: tuple[Group, ...]
+    parts: tuple[Group, ...]
+    newcomers: tuple[Group, ...]
+    vocabularies: dict[str, list[Any]]
+    item: str
+    relative: bool
+    typical: float
+    horizon: int = 1
+    year: int = 12
+    yearly: bool = True
+    observed: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The schema that was saved."""
+        groups = {
+            name: tuple(tuple(group) for group in values[name])
+            for name in ("groups", "parts", "newcomers")
+        }
+        names = {name: tuple(values[name]) for name in ("observed", "known")}
+        return cls(**{**values, **groups, **names})
+
+
+def schema_of(panel: Panel, horizon: int = 1) -> Schema:
+    """Choose the inputs that the panel has something to say about."""
+    item = item_column(panel.keys)
+    parted, found = with_name_parts(panel)
+    parts: list[Group] = [(name,) for name in found]
+    for name, (key, size) in found.items():
+        if size <= _FEW:
+            parts += [(name, other) for other in panel.keys.names if other != key]
+    groups = tuple(choose_means(panel))
+    several_keys = panel.is_count and len(panel.keys.names) > 1
+    of_items = [(name,) for name, (key, _) in found.items() if key == item]
+    newcomers = [*(group for group in groups if item not in group), *of_items]
+    size = np.abs(panel.target[np.isfinite(panel.target) & (panel.target != 0)])
+    embedded = [*choose_embedded(panel), *(n for n, (_, size_) in found.items() if size_ <= _FEW)]
+    return Schema(
+        groups=groups,
+        parts=tuple(parts),
+        newcomers=tuple(newcomers) if several_keys else (),
+        vocabularies={name: np.unique(column(parted, name)).tolist() for name in embedded},
+        item=item,
+        relative=not panel.is_count or (len(size) > 0 and float(size.mean()) > _LARGE),
+        typical=_typical(panel),
+        horizon=horizon,
+        year=panel.calendar.year,
+        yearly=len(panel.calendar) >= _YEARS[panel.calendar.freq] * panel.calendar.year,
+        observed=tuple(panel.observed),
+        known=tuple(panel.known),
+    )
+
+
+def _typical(panel: Panel) -> float:
+    begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
+    seen = np.abs(panel.target[begun & np.isfinite(panel.target)])
+    return max(float(seen.mean(dtype=np.float64)) if len(seen) else 0.0, 1e-3)

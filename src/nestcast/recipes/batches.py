@@ -1,0 +1,40 @@
+"""Cutting series into batches of sequences of similar length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+
+
+def batches_of_similar_length(
+    rows: Rows, lengths: Rows, batch_steps: int, generator: np.random.Generator | None = None
+) -> list[Rows]:
+    """Cut rows into batches of about `batch_steps` steps, padded little.
+
+    With a generator, rows are sorted by length only within chunks of some 60 batches, and the
+    batches come in random order.
+
+    Example:
+        >>> batches_of_similar_length(np.arange(4), np.array([5, 1, 5, 1]), 6)
+        [array([1, 3]), array([0, 2])]
+    """
+    sizes = lengths[rows]
+    per_chunk = len(rows)
+    if generator is not None:
+        per_chunk = max(1, int(60 * batch_steps / max(sizes.mean(), 1)))
+
+    def cut() -> Iterator[Rows]:
+        for begin in range(0, len(rows), per_chunk):
+            chunk = rows[begin : begin + per_chunk]
+            chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
+            batch = np.cumsum(lengths[chunk]) // batch_steps
+            yield from np.split(chunk, np.flatnonzero(np.diff(batch)) + 1)
+
+    batches = [batch for batch in cut() if len(batch)]
+    if generator is not None:
+        generator.shuffle(batches)
+    return batches

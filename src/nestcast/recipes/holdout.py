@@ -1,0 +1,136 @@
+"""The last known periods, kept from a network that is judged on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nestcast.model.calibration import Calibration, spread_over
+from nestcast.model.likelihood import Likelihood, Size
+from nestcast.model.network import ForecastNetwork
+from nestcast.recipes.learning import Cases, ask
+from nestcast.training import Progress, Report
+
+_BATCH = 4096  # series
+_MOST_JUDGED = 16_384  # series-origins behind one loss
+_MOST_CALIBRATED = 200_000  # and behind a calibration
+_CHECKS = 12  # losses taken while training
+
+Rows = NDArray[np.int64]
+
+
+class HoldOut:
+    """Forecasts of the last periods from origins among them.
+
+    Args:
+        cases: all there is to learn from.
+        family: of the forecasts.
+        until: the first period kept back.
+        squared: whether the squared error of the mean is part of the loss.
+        generator: for the choice of series.
+    """
+
+    def __init__(
+        self,
+        cases: Cases,
+        family: Likelihood,
+        until: int,
+        squared: bool,
+        generator: np.random.Generator,
+    ) -> None:
+        self._cases, self._family, self._until = cases, family, until
+        self._squared, self._generator = squared, generator
+        features = cases.features
+        self._rows: dict[int, Rows] = {}
+        for origin in range(until, features.length):
+            rows = np.flatnonzero(features.start.numpy() <= origin)
+            if cases.named is not None:
+                rows = rows[cases.named[rows, origin].numpy()]
+            if len(rows):
+                self._rows[origin] = generator.permutation(rows)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._rows.values()))
+
+    def loss(self, network: ForecastNetwork) -> float:
+        """Mean loss per cell on some of the series."""
+        total = count = 0.0
+        for raw, size, target, known, weight in self._asked(network, _MOST_JUDGED):
+            value = -self._family.log_prob(raw, size, target)
+            if self._squared:
+                error = (self._family.mean(raw, size) - target) ** 2
+                value = value + error / self._cases.features.power
+            used = known * weight
+            total += float((value * used).sum())
+            count += float(used.sum())
+        return total / max(count, 1e-9)
+
+    def calibration(self, network: ForecastNetwork) -> Calibration:
+        """What the network's probabilities are worth."""
+        horizon = self._cases.features.schema.horizon
+        pits, sizes = [], []
+        for raw, size, target, known, _ in self._asked(network, _MOST_CALIBRATED):
+            upto = self._family.cdf(raw, size, target)
+            if self._family.counts:
+                below = self._family.cdf(raw, size, target - 1)
+                upto = spread_over(below, upto, self._generator)
+            pit = np.full((len(target), horizon), np.nan)
+            pit[:, : target.shape[1]] = np.where(known.numpy(), upto, np.nan)
+            pits.append(pit)
+            sizes.append(size.level[:, 0].double().numpy())
+        return Calibration.of(np.concatenate(pits), np.concatenate(sizes))
+
+    def _asked(
+        self, network: ForecastNetwork, most: int
+    ) -> Iterator[tuple[Tensor, Size, Tensor, Tensor, Tensor]]:
+        """Raw outputs, sizes, truths, whether known, and weights, each (batch, ahead)."""
+        features = self._cases.features
+        for origin, rows in self._rows.items():
+            some = rows[: max(1, most // len(self._rows))]
+            ahead = min(features.schema.horizon, features.length - origin)
+            for part in np.array_split(some, -(-len(some) // _BATCH)):
+                raw, size = ask([network], self._cases, part, origin, ahead)
+                series, at = torch.from_numpy(part), torch.full((1, len(part)), origin)
+                target, known = features.targets(series, at, torch.arange(ahead))
+                size = Size(size.level.expand_as(target[0]), size.unit.expand_as(target[0]))
+                yield raw, size, target[0], known[0], self._cases.weight[series, None]
+
+
+class Watch:
+    """A report of training that notes when the network was best on what was held out.
+
+    Args:
+        network: which is trained.
+        held_out: to judge it by.
+        report: told of progress in turn.
+    """
+
+    def __init__(self, network: ForecastNetwork, held_out: HoldOut, report: Report) -> None:
+        self._network, self._held_out, self._report = network, held_out, report
+        self._checks = 0
+        self._best = float("inf")
+        self._state: dict[str, Tensor] = {}
+        self.share = 1.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Take the loss now and then."""
+        self._report(progress)
+        done = (progress.epoch - 1 + progress.batch / progress.batches) / progress.epochs
+        if done < (self._checks + 1) / _CHECKS:
+            return
+        self._checks = int(done * _CHECKS)
+        self._network.eval()
+        loss = self._held_out.loss(self._network)
+        self._network.train()
+        if loss <= self._best:
+            self._best, self.share = loss, done
+            self._state = {n: v.clone() for n, v in self._network.state_dict().items()}
+
+    def restore(self) -> None:
+        """Bring back the best weights."""
+        if self._state:
+            self._network.load_state_dict(self._state)

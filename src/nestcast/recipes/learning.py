@@ -1,0 +1,188 @@
+"""Training one network on many series, and asking it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nestcast.model.features import Features
+from nestcast.model.likelihood import Likelihood, Size
+from nestcast.model.network import ForecastNetwork
+from nestcast.recipes.batches import batches_of_similar_length
+from nestcast.training import Report, TrainingOptions, train
+
+_LARGEST_BATCH = 16_384  # series-steps
+_MOST_EPOCHS = 20
+_UNKNOWN_RATE = 0.02  # share of training series whose embedded values are hidden
+_NEARLY_ALL = 0.75  # the last quarter of a training only settles
+_STEPS_AHEAD = 6  # periods ahead that one batch trains on
+
+SizeOf = Callable[[Tensor, Tensor], Size]  # from series (batch,) and periods (steps, batch)
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """What there is to learn from.
+
+    Args:
+        features: of the panel.
+        codes: of the embedded columns, shape (series, columns).
+        size: of the series at each step.
+        weight: how many series each one stands for, shape (series,).
+        named: which cells to learn from, shape (series, time); None for all.
+        context: longest sequence, in periods.
+    """
+
+    features: Features
+    codes: Tensor
+    size: SizeOf
+    weight: Tensor
+    named: Tensor | None
+    context: int
+
+    def lengths(self, until: int) -> NDArray[np.int64]:
+        """Steps of each series that forecast a period before `until`."""
+        lengths = np.minimum(until - self.features.start.numpy(), self.context)
+        return np.asarray(np.maximum(lengths, 0))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train.
+
+    Args:
+        steps: series-periods to see.
+        updates: at least so many updates of the weights.
+    """
+
+    steps: int
+    updates: int
+
+    def part(self, share: float) -> Budget:
+        """A share of it; all of it if that is nearly all."""
+        if share > _NEARLY_ALL:
+            return self
+        return Budget(math.ceil(self.steps * share), math.ceil(self.updates * share))
+
+
+def train_network(
+    network: ForecastNetwork,
+    family: Likelihood,
+    cases: Cases,
+    budget: Budget,
+    generator: np.random.Generator,
+    report: Report,
+    *,
+    until: int | None = None,
+    squared: bool = False,
+) -> None:
+    """Train on every period of every series at once.
+
+    Args:
+        network: what is trained, in place.
+        family: whose log-probability is the loss.
+        cases: what to learn from.
+        budget: how long.
+        generator: for the order of series and for what is drawn of them.
+        report: told of progress.
+        until: learn from the periods before this one only.
+        squared: add the squared error of the mean, relative to the mean square of the target.
+    """
+    features = cases.features
+    until = features.length if until is None else until
+    lengths = cases.lengths(until)
+    available = np.flatnonzero(lengths > 0)
+    if len(available) == 0:
+        return
+    horizon = features.schema.horizon
+    ahead_at_once = min(horizon, _STEPS_AHEAD)
+    steps = int(lengths.sum())
+    batch_steps = min(_LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, steps // 50))
+    share = min(1.0, budget.steps / steps)
+    updates = math.ceil(steps * share / batch_steps)
+    epochs = min(_MOST_EPOCHS, max(1, round(budget.steps / steps)))
+    epochs = max(epochs, math.ceil(budget.updates / updates))
+
+    def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Series and the periods of their steps, a random stretch of each long history."""
+        start = features.start.numpy()[rows]
+        slack = until - start - lengths[rows]
+        first = start + generator.integers(0, slack + 1)
+        periods = first + np.arange(lengths[rows].max())[:, None]
+        return torch.from_numpy(rows), torch.from_numpy(periods)
+
+    def batches() -> list[NDArray[np.int64]]:
+        rows = generator.permutation(available)[: math.ceil(len(available) * share)]
+        return batches_of_similar_length(rows, lengths, batch_steps, generator)
+
+    def loss(rows: NDArray[np.int64]) -> Tensor:
+        series, periods = sequences(rows)
+        ahead = np.sort(generator.permutation(horizon - 1)[: ahead_at_once - 1] + 1)
+        wanted = torch.from_numpy(np.append(0, ahead))
+        target, known = features.targets(series, periods, wanted)
+        at = periods[..., None] + wanted
+        known = known & (at < until)  # (steps, batch, periods ahead)
+        if cases.named is not None:
+            known = known & cases.named[series[:, None], at.clamp(max=features.length - 1)]
+        used = known * cases.weight[series, None]
+        periods = periods.clamp(max=features.length)
+        hidden = torch.rand(len(rows), 1) < _UNKNOWN_RATE
+        raw = network(
+            features.past(series, periods),
+            features.ahead(series, periods, wanted),
+            cases.codes[series].masked_fill(hidden, 0),
+        )
+        size = cases.size(series, periods)
+        total = used.sum().clamp(min=1)
+        value = -(family.log_prob(raw, size, target) * used).sum() / total
+        if squared:
+            error = (family.mean(raw, size) - target) ** 2
+            value = value + (error * used).sum() / total / features.power
+        return value
+
+    series, periods = sequences(generator.permutation(available)[:4096])
+    inside = periods < until
+    periods = periods.clamp(max=features.length)
+    ahead = features.ahead(series, periods, torch.arange(horizon))[inside].flatten(0, 1)
+    network.standardise(features.past(series, periods)[inside], ahead)
+    network.train()
+    train(network.parameters(), batches, loss, TrainingOptions(epochs=epochs), report)
+    network.eval()
+
+
+def ask(
+    networks: list[ForecastNetwork], cases: Cases, rows: NDArray[np.int64], origin: int, ahead: int
+) -> tuple[Tensor, Size]:
+    """Raw outputs for the periods from an origin on, averaged over networks, and the sizes.
+
+    Args:
+        networks: trained ones.
+        cases: the series.
+        rows: which of them, shape (batch,).
+        origin: the first period to forecast.
+        ahead: how many.
+
+    Returns:
+        Raw outputs (batch, ahead, outputs) and the size of each series, (batch, 1).
+    """
+    features = cases.features
+    series = torch.from_numpy(rows)
+    count = (origin - features.start[series] + 1).clamp(min=1, max=cases.context)
+    step = torch.arange(int(count.max()))[:, None]
+    periods = (origin - count + 1 + step).clamp(max=origin)
+    with torch.no_grad():
+        known = features.past(series, periods)
+        of_ahead = features.ahead(series, periods, torch.arange(ahead))
+        codes = cases.codes[series]
+        raw = torch.stack(
+            [network(known, of_ahead, codes, last=count - 1) for network in networks]
+        ).mean(dim=0)
+        at = torch.full_like(series, origin)[None]
+        size = cases.size(series, at)
+    return raw, Size(size.level[0], size.unit[0])
