@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestcast.data.keys import Column, Keys
-from nestcast.data.panel import Attributes
+from nestcast.data.panel import Attributes, Panel
 
 Codes = NDArray[np.int64]
 
@@ -64,3 +64,8 @@ def codes_of(column: Column) -> tuple[Codes, int]:
     """Number of the group of each series, and how many groups there are."""
     distinct, codes = np.unique(column, return_inverse=True)
     return codes.astype(np.int64), len(distinct)
+
+
+def per_quarter(panel: Panel) -> int:
+    """Periods in a quarter of a year: 3 months, 13 weeks, 91 days."""
+    return panel.calendar.year // 4
