@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from nestcast.recipes.global_network import EFFORTS, Effort
+from nestcast.recipes.learning import Budget
+
 # Several threads on few busy processors wait for one another more than they work.
 torch.set_num_threads(1)
 
@@ -23,3 +26,10 @@ def shared_data() -> Callable[[str], Path]:
         return found
 
     return path
+
+
+@pytest.fixture
+def short_training(monkeypatch):
+    """Networks learn for a moment only, where it is not their forecasts that are tested."""
+    for name in EFFORTS:
+        monkeypatch.setitem(EFFORTS, name, Effort(1, Budget(20_000, 10)))

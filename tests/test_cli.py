@@ -45,10 +45,8 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(monkeypatch, capsys, short_training):
     """Run the command in this process; gives exit code, stdout and stderr."""
-    monkeypatch.setattr("nestcast.recipes.global_network._FEWEST_UPDATES", 30)
-    monkeypatch.setattr("nestcast.recipes.global_network._MOST_EPOCHS", 3)
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["nestcast", *map(str, arguments)])

@@ -18,10 +18,8 @@ def blocks(language):
 
 
 @pytest.mark.parametrize("code", blocks("python"))
-def test_python_examples_run(code, tmp_path, monkeypatch):
+def test_python_examples_run(code, tmp_path, monkeypatch, short_training):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nestcast.recipes.global_network._FEWEST_UPDATES", 30)
-    monkeypatch.setattr("nestcast.recipes.global_network._MOST_EPOCHS", 2)
     simulate_sales("my-data", shops=2, items=40, months=14)
     exec(code, {})
 

@@ -18,13 +18,9 @@ from nestcast.evaluation.segments import NEWNESS, VOLUMES
 from nestcast.forecast import Forecast
 from tests.panels import store, weekly
 
+pytestmark = pytest.mark.usefixtures("short_training")
+
 QUICK = ["zero", "naive", "mean-3"]
-
-
-@pytest.fixture(autouse=True)
-def short_training(monkeypatch):
-    monkeypatch.setattr("nestcast.recipes.global_network._FEWEST_UPDATES", 5)
-    monkeypatch.setattr("nestcast.recipes.global_network._MOST_EPOCHS", 1)
 
 
 @pytest.fixture(scope="module")

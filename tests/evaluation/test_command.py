@@ -27,10 +27,8 @@ def chain(tmp_path_factory):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, capsys, tmp_path, short_training):
     """Run the command in this process and an empty folder; gives exit code, stdout and stderr."""
-    monkeypatch.setattr("nestcast.recipes.global_network._FEWEST_UPDATES", 5)
-    monkeypatch.setattr("nestcast.recipes.global_network._MOST_EPOCHS", 1)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):

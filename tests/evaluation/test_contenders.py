@@ -11,11 +11,12 @@ from nestcast.errors import DataError, OptionError
 from nestcast.evaluation import boosting, exponential
 from nestcast.evaluation.backtest import backtest
 from nestcast.evaluation.boosting import Boosting
-from nestcast.evaluation.lags import LaggedFeatures, schema_of
+from nestcast.evaluation.lags import LaggedFeatures
 from nestcast.evaluation.registry import contender
 from nestcast.model.groupsums import GroupMeans
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import with_series
+from nestcast.model.schema import schema_of
 from tests.evaluation.test_backtest import scrambled
 from tests.panels import store, weekly
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from nestcast.data import Keys
+from nestcast.data.keys import item_column
 from nestcast.errors import DataError, OptionError
 from nestcast.evaluation.origins import rolling_origins
 from nestcast.evaluation.segments import NEWNESS, VOLUMES, newness, volume
-from nestcast.model.groups import item_column
 from tests.panels import store, weekly
 
 

@@ -16,12 +16,6 @@ from tests.panels import store, weekly
 from tests.report.test_page import Page
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr("nestcast.recipes.global_network._FEWEST_UPDATES", 20)
-    monkeypatch.setattr("nestcast.recipes.global_network._MOST_EPOCHS", 1)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "shop"
@@ -40,7 +34,7 @@ def read(path):
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_a_forecast_and_its_page_agree(folder, tmp_path, monkeypatch, capsys, quick):
+def test_a_forecast_and_its_page_agree(folder, tmp_path, monkeypatch, capsys, short_training):
     csv, page, model = tmp_path / "forecast.csv", tmp_path / "page.html", tmp_path / "model"
     pairs = tmp_path / "pairs.csv"
     test = np.genfromtxt(folder / "test.csv", delimiter=",", names=True, dtype=int)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.errors import DataError
+from nestcast.errors import DataError, OptionError
 
 Column = NDArray[Any]
 
@@ -94,3 +94,26 @@ class Keys:
             # Renumbered after each column, so that the product never exceeds rows squared.
             _, codes = np.unique(codes * (column.max(initial=0) + 1) + column, return_inverse=True)
         return codes[:size], codes[size:]
+
+
+def item_column(keys: Keys, wanted: str | None = None) -> str:
+    """The key column that names the item: `item_id`, or the one with the most values.
+
+    Its values are also the clusters of the bootstrap.
+
+    Example:
+        >>> item_column(Keys({"store": np.array([1, 1, 2]), "dept": np.array([1, 2, 3])}))
+        'dept'
+
+    Raises:
+        OptionError: there is no such column.
+    """
+    if wanted is not None:
+        if wanted not in keys.names:
+            raise OptionError(
+                f"no key column {wanted!r} to cluster by: use one of {', '.join(keys.names)}."
+            )
+        return wanted
+    if "item_id" in keys.names:
+        return "item_id"
+    return max(keys.names, key=lambda name: len(np.unique(keys[name])))

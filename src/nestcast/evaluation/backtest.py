@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nestcast.data.keys import Keys
+from nestcast.data.keys import Keys, item_column
 from nestcast.data.panel import Panel
 from nestcast.errors import ModelError, OptionError
 from nestcast.evaluation.models import Model
@@ -17,7 +17,6 @@ from nestcast.evaluation.registry import Contender, contenders
 from nestcast.evaluation.results import Backtest, Run, ScoredOrigin
 from nestcast.evaluation.scoring import Segment, cells_of, score
 from nestcast.forecast import Forecast, probabilities_of
-from nestcast.model.groups import item_column
 from nestcast.rateforecast import RateForecast
 
 Tell = Callable[[str], None]  # is told of every model that comes next

@@ -10,9 +10,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Column, Keys
+from nestcast.data.keys import Column
 from nestcast.data.panel import Panel
-from nestcast.errors import ModelError, OptionError
+from nestcast.errors import ModelError
 
 Group = tuple[str, ...]  # the columns whose values define it; () is all series together
 
@@ -61,34 +61,11 @@ def column(panel: Panel, name: str) -> Column:
     return of_value[grouping.key(grouping.owner(name))[1]]
 
 
-def item_column(keys: Keys, wanted: str | None = None) -> str:
-    """The key column that names the item: `item_id`, or the one with the most values.
-
-    Its values are also the clusters of the bootstrap.
-
-    Example:
-        >>> item_column(Keys({"store": np.array([1, 1, 2]), "dept": np.array([1, 2, 3])}))
-        'dept'
-
-    Raises:
-        OptionError: there is no such column.
-    """
-    if wanted is not None:
-        if wanted not in keys.names:
-            raise OptionError(
-                f"no key column {wanted!r} to cluster by: use one of {', '.join(keys.names)}."
-            )
-        return wanted
-    if "item_id" in keys.names:
-        return "item_id"
-    return max(keys.names, key=lambda name: len(np.unique(keys[name])))
-
-
 class Grouping:
     """The groups of a panel's series; each column is looked up once.
 
     Example:
-        >>> from nestcast.data import Calendar
+        >>> from nestcast.data import Calendar, Keys
         >>> keys = Keys({"shop": np.array([7, 7, 9]), "item": np.array([1, 2, 1])})
         >>> months = Calendar("1mo", np.datetime64("2024-01-01"), 1)
         >>> panel = Panel(keys, months, np.ones((3, 1), np.float32), np.zeros(3, np.int32))

@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from nestcast.data.keys import item_column
 from nestcast.data.panel import Panel
-from nestcast.model.groups import Group, choose_embedded, choose_means, column, item_column
+from nestcast.model.groups import Group, choose_embedded, choose_means, column
 from nestcast.model.nameparts import with_name_parts
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size

@@ -19,7 +19,7 @@ def batches_of_similar_length(
     batches come in random order.
 
     Example:
-        >>> batches_of_similar_length(np.arange(4), np.array([5, 1, 5, 1]), 6)
+        >>> batches_of_similar_length(np.arange(4), np.array([5, 1, 5, 1]), 7)
         [array([1, 3]), array([0, 2])]
     """
     sizes = lengths[rows]

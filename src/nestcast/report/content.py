@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nestcast.data.keys import item_column
 from nestcast.data.panel import Panel
 from nestcast.data.report import ReadReport
-from nestcast.evaluation.segments import item_column
 from nestcast.forecast import Forecast
 from nestcast.report import naming, periods, sums
 from nestcast.report.accuracy import Accuracy

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Column, Keys
+from nestcast.data.keys import Column, Keys, item_column
 from nestcast.data.panel import Attributes
-from nestcast.evaluation.segments import item_column
 
 Codes = NDArray[np.int64]
 
