@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nestcast.data.keys import Column, Keys
+from nestcast.data.keys import Column, Keys, item_column
 from nestcast.data.panel import Panel
-from nestcast.seller.groups import item_column, per_quarter
+from nestcast.seller.groups import per_quarter
 
 ABC = ("A", "B", "C")
 PATTERNS = ("smooth", "erratic", "intermittent", "lumpy", "none")

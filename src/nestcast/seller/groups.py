@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Column, Keys
+from nestcast.data.keys import Column, Keys, item_column
 from nestcast.data.panel import Attributes, Panel
 
 Codes = NDArray[np.int64]
@@ -31,18 +31,6 @@ def column_of(keys: Keys, attributes: Mapping[str, Attributes], name: str) -> Co
             values, at = one.columns[name], one.positions(keys[one.key])
             return np.where(at >= 0, values[at], -1 if values.dtype.kind in "iu" else "")
     raise KeyError(name)
-
-
-def item_column(keys: Keys) -> str:
-    """The key that names the item: `item_id`, or the one with the most values.
-
-    Example:
-        >>> item_column(Keys({"store": np.array([1, 1, 2]), "sku": np.array([1, 2, 3])}))
-        'sku'
-    """
-    if "item_id" in keys.names:
-        return "item_id"
-    return max(keys.names, key=lambda name: len(np.unique(keys[name])))
 
 
 def shared_columns(keys: Keys, attributes: Mapping[str, Attributes]) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Keys
+from nestcast.data.keys import Keys, item_column
 from nestcast.data.panel import Panel
-from nestcast.seller.groups import item_column
 
 Values = NDArray[np.float64]
 
