@@ -1,6 +1,7 @@
 """What the seller sees: from a forecast to what to do about it."""
 
 from nestcast.seller.classes import abc_classes, demand_patterns, life_cycles
+from nestcast.seller.demand import demand_paths
 from nestcast.seller.inventory import StockOutlook, stock_outlook
 from nestcast.seller.priority import Ranking, rank
 from nestcast.seller.profile import DayProfile, learn_day_profile
@@ -16,6 +17,7 @@ __all__ = [
     "Stock",
     "StockOutlook",
     "abc_classes",
+    "demand_paths",
     "demand_patterns",
     "learn_day_profile",
     "life_cycles",

@@ -88,7 +88,7 @@ def demand_patterns(panel: Panel, keys: Keys) -> Column:
     variance = np.maximum(squares - times * mean**2, 0) / np.maximum(times - 1, 1)
     periods = len(panel.calendar) - panel.start[at[known]]
     adi = periods / np.maximum(times, 1)
-    cv2 = variance / np.maximum(mean, 1e-300) ** 2
+    cv2 = variance / np.where(mean > 0, mean, 1) ** 2
     pattern = np.where(times > 0, (cv2 >= _CV2) + 2 * (adi >= _ADI), 4)
     found = np.full(len(keys), 4)
     found[known] = pattern
@@ -146,5 +146,3 @@ def life_cycles(panel: Panel, keys: Keys) -> Column:
     stage[start > time - quarter] = 0
     at = Keys({item: items}).locate(Keys({item: keys[item]}))
     return np.array(STAGES)[np.where(at >= 0, stage[at], 0) if len(items) else np.zeros_like(at)]
-
-

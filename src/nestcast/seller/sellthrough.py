@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nestcast.data.keys import Keys
+from nestcast.data.panel import Panel
+from nestcast.seller.groups import per_quarter
+
 Values = NDArray[np.float64]
 
 
@@ -42,6 +46,25 @@ def sell_through_90_days(sold: ArrayLike, mean_on_hand: ArrayLike) -> Values:
         The rate, NaN where nothing was on hand.
     """
     return _over(sold, mean_on_hand)
+
+
+def sold_in_90_days(panel: Panel, keys: Keys) -> Values:
+    """Units sold in the last 90 days: in the last quarter of a year, times 90 over its days.
+
+    Args:
+        panel: the past.
+        keys: the series asked for.
+
+    Returns:
+        Shape (series,), 0 for series without a row; NaN where less of the past is known.
+    """
+    periods = per_quarter(panel)
+    if len(panel.calendar) < periods:
+        return np.full(len(keys), np.nan)
+    sold = panel.target[:, -periods:].sum(axis=1, dtype=np.float64)
+    sold *= 90 / panel.calendar.days()[-periods:].sum()
+    at = panel.keys.locate(keys)
+    return np.where(at >= 0, sold[at], 0.0) if len(sold) else np.zeros(len(keys))
 
 
 def _over(above: ArrayLike, below: ArrayLike) -> Values:

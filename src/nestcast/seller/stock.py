@@ -73,9 +73,7 @@ class Stock:
         return replace(self, keys=keys, **columns)
 
 
-COLUMNS = tuple(
-    one.name for one in fields(Stock) if one.name not in ("keys", "rejected", "notes")
-)
+COLUMNS = tuple(one.name for one in fields(Stock) if one.name not in ("keys", "rejected", "notes"))
 
 
 @one_line_errors

@@ -1,0 +1,183 @@
+"""What the seller sees, as the commands that show it share it; and `nestcast rank`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nestcast.commands.forecasting import Made, Options, forecast_sales, read_asked
+from nestcast.commands.reading import Reading
+from nestcast.console import Messages
+from nestcast.data import Panel, write_table
+from nestcast.data.attributes import table_in
+from nestcast.data.tables import check_table_name
+from nestcast.errors import OptionError
+from nestcast.files import check_place
+from nestcast.forecast import each_once
+from nestcast.report import Advice
+from nestcast.seller import Ranking, Stock, rank, read_stock
+from nestcast.seller.demand import PATHS
+from nestcast.seller.priority import number
+
+
+@dataclass(frozen=True)
+class Selling:
+    """What a command was told of stock.
+
+    Args:
+        stock: the file; else `stock.csv` of the folder, if there is one.
+        service_level: share of lead times that the reorder point is to get through, in per cent.
+    """
+
+    stock: Path | None = None
+    service_level: float = 95.0
+
+    def check(self) -> None:
+        """See before long work that the options make sense.
+
+        Raises:
+            OptionError: they do not.
+        """
+        if not 0 < self.service_level < 100:
+            raise OptionError(
+                f"--service-level is a percentage between 0 and 100, not {self.service_level:g}."
+            )
+
+    def read(self, source: str, panel: Panel, reading: Reading, say: Messages) -> Stock | None:
+        """The stock, if there is any to be known."""
+        path = self.stock or table_in(Path(source), "stock")
+        if path is None:
+            return None
+        bad = reading.rejected.with_name(f"{reading.rejected.stem}-stock.csv")
+        stock = read_stock(
+            path,
+            series=panel.keys.names,
+            preset=reading.preset,
+            attributes=panel.attributes,
+            encoding=reading.encoding,
+            rejected=bad,
+            max_rejected=reading.max_rejected,
+        )
+        say.say(f"read the stock of {len(stock):,} series from {path}")
+        for reason, count in stock.rejected.items():
+            say.say(f"  rejected {count:,}: {reason}")
+        if stock.rejected:
+            say.say(f"  see {bad}")
+        for note in stock.notes:
+            say.say(f"  {note}")
+        return stock
+
+
+def make_ranked(
+    source: str, wanted: Options, reading: Reading, selling: Selling, say: Messages
+) -> tuple[Made, Ranking]:
+    """Read rows and stock, forecast, and rank.
+
+    Raises:
+        NestcastError: whatever a user can mend.
+    """
+    selling.check()
+    panel, pairs = read_asked(source, wanted, reading, say)
+    if panel.exposure is not None:
+        raise OptionError("clicks have no stock: use nestcast forecast --ranking FILE for them.")
+    stock = selling.read(source, panel, reading, say)
+    made = forecast_sales(panel, pairs, wanted, say, samples=0 if stock is None else PATHS)
+    return made, ranked(made, stock, selling)
+
+
+def ranked(made: Made, stock: Stock | None, selling: Selling) -> Ranking:
+    """Rank a forecast.
+
+    Args:
+        made: the forecast, with sample paths if there is a stock.
+        stock: what is in stock.
+        selling: the service level.
+    """
+    found = rank(
+        each_once(made.forecast), made.panel, stock, service_level=selling.service_level / 100
+    )
+    clip = made.forecaster.clip
+    if stock is None or clip is None:
+        return found
+    note = (
+        f"The forecast was asked for with --clip {clip[0]:g},{clip[1]:g}: the stock of what sells "
+        f"more than {clip[1]:g} in a period is judged as if it sold {clip[1]:g}."
+    )
+    return replace(found, notes=(*found.notes, note))
+
+
+def advice_of(ranking: Ranking) -> Advice:
+    """A ranking as the page takes it."""
+    stock = ranking.stock
+    return Advice(
+        priority=ranking.priority,
+        why=ranking.why,
+        stock=None if stock is None else stock.on_hand,
+        order=None if stock is None else stock.order_quantity,
+        classes={_WORDS[kind]: names for kind, names in ranking.classes.items()},
+        notes=ranking.notes,
+    )
+
+
+_WORDS = {"abc": "ABC", "demand_pattern": "demand", "life_cycle": "life"}
+
+
+def run_rank(
+    source: str,
+    wanted: Options,
+    reading: Reading,
+    selling: Selling,
+    top: int,
+    output: Path | None,
+    daily: Path | None,
+    say: Messages,
+) -> None:
+    """Forecast, print what to act on first, and write the whole.
+
+    Raises:
+        NestcastError: whatever a user can mend.
+    """
+    if top < 0:
+        raise OptionError(f"--top must be 0 or more, not {top}.")
+    for path in (output, daily):
+        if path is not None:
+            check_table_name(path)
+            check_place(path)
+    _, ranking = make_ranked(source, wanted, reading, selling, say)
+    if output is not None:
+        write_table(ranking.to_columns(), output)
+    if daily is not None:
+        write_table(ranking.rate.to_columns(), daily)
+    _show(ranking, top, say)
+    for note in ranking.notes:
+        say.say(note)
+    if output is not None:
+        say.say(f"ranking of {len(ranking.keys):,} series written to {output}")
+    if daily is not None:
+        say.say(f"units of each day written to {daily}")
+
+
+def _show(ranking: Ranking, top: int, say: Messages) -> None:
+    order = ranking.order[:top]
+    names = {key: _name(key, ranking) for key in ranking.keys.names}
+    days, stock = ranking.rate.days, ranking.stock
+    header = [key.removesuffix("_id") for key in names]
+    header += ["ABC", "expected", *([] if stock is None else ["order"]), "priority", "why"]
+    rows: list[list[object]] = []
+    for at in order.tolist():
+        row: list[object] = [str(values[at]) for values in names.values()]
+        row += [str(ranking.classes["abc"][at]), number(ranking.rate.total[at])]
+        if stock is not None:
+            units = stock.order_quantity[at]
+            row.append("" if np.isnan(units) else number(units))
+        rows.append([*row, round(float(ranking.priority[at])), ranking.why[at]])
+    say.table(f"what to act on first, {days[0]} to {days[-1]}", header, rows, result=True)
+
+
+def _name(key: str, ranking: Ranking) -> np.ndarray:
+    """The name of each series' shop or item, or its key where it has none."""
+    values = ranking.keys[key].astype(str)
+    names = ranking.names.get(f"{key.removesuffix('_id')}_name")
+    return values if names is None else np.where(names == "", values, names)
