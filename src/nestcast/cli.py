@@ -67,9 +67,10 @@ def forecast(
     ] = None,
     level: options.Level = "80,95",
     clip: options.Clip = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="global (one network for all series) or seed (classical).")
-    ] = None,
+    recipe: options.Recipe = None,
+    effort: options.Effort = None,
+    likelihood: options.Likelihood = None,
+    cell: options.Cell = None,
     model: Annotated[
         str | None,
         typer.Option(help="Forecast with this saved model; for clicks: eb (empirical Bayes)."),
@@ -95,6 +96,10 @@ def forecast(
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
     exposure: options.Exposure = None,
     cost: options.Cost = None,
     revenue: options.Revenue = None,
@@ -133,6 +138,9 @@ def forecast(
         level=level,
         clip=clip,
         recipe=recipe,
+        effort=effort,
+        likelihood=likelihood,
+        cell=cell,
         model=None if model is None or of_clicks.names_a_model else Path(model),
         save_model=save_model,
         seed=seed,
@@ -151,6 +159,10 @@ def forecast(
         series=series,
         target=target,
         price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
         exposure=exposure,
         cost=cost,
         revenue=revenue,
@@ -169,6 +181,9 @@ def forecast(
         unused = {
             "--clip": clip,
             "--recipe": recipe,
+            "--effort": effort,
+            "--likelihood": likelihood,
+            "--cell": cell,
             "--save-model": save_model,
             "--report": report,
         }
@@ -213,15 +228,20 @@ def report(
     service_level: options.ServiceLevel = 95.0,
     level: options.Level = "80,95",
     clip: options.Clip = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="global (one network for all series) or seed (classical).")
-    ] = None,
+    recipe: options.Recipe = None,
+    effort: options.Effort = None,
+    likelihood: options.Likelihood = None,
+    cell: options.Cell = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -245,6 +265,9 @@ def report(
         level=level,
         clip=clip,
         recipe=recipe,
+        effort=effort,
+        likelihood=likelihood,
+        cell=cell,
         model=model,
         save_model=save_model,
         seed=seed,
@@ -255,6 +278,10 @@ def report(
         series=series,
         target=target,
         price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -279,6 +306,9 @@ def rank(
     daily: Annotated[
         Path | None, typer.Option(help="Units expected on each day: .csv, .csv.gz or .parquet.")
     ] = None,
+    what_if: Annotated[
+        str | None, typer.Option(help="An item and another price for it, as in 5037=499.")
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="Forecast with this saved model instead of training.")
     ] = None,
@@ -293,15 +323,20 @@ def rank(
     service_level: options.ServiceLevel = 95.0,
     level: options.Level = "80,95",
     clip: options.Clip = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="global (one network for all series) or seed (classical).")
-    ] = None,
+    recipe: options.Recipe = None,
+    effort: options.Effort = None,
+    likelihood: options.Likelihood = None,
+    cell: options.Cell = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -315,8 +350,9 @@ def rank(
 ) -> None:
     """Forecast, and say what to act on first: what sells out, changes, or lies too long."""
     from nestcast.commands.forecasting import Options
+    from nestcast.commands.ranking import Ranked, run_rank
     from nestcast.commands.reading import Reading, beside
-    from nestcast.commands.selling import Selling, run_rank
+    from nestcast.commands.selling import Selling
 
     wanted = Options(
         pairs=pairs,
@@ -324,6 +360,9 @@ def rank(
         level=level,
         clip=clip,
         recipe=recipe,
+        effort=effort,
+        likelihood=likelihood,
+        cell=cell,
         model=model,
         save_model=save_model,
         seed=seed,
@@ -334,6 +373,10 @@ def rank(
         series=series,
         target=target,
         price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -344,7 +387,8 @@ def rank(
         threads=threads,
     )
     selling = Selling(stock, service_level)
-    run_rank(source, wanted, reading, selling, top, output, daily, _messages(quiet))
+    shown = Ranked(output, top, daily, what_if)
+    run_rank(source, wanted, reading, selling, shown, _messages(quiet))
 
 
 @app.command(
@@ -400,6 +444,10 @@ def backtest(
     series: options.Series = None,
     target: options.Target = None,
     price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
     exposure: options.Exposure = None,
     cost: options.Cost = None,
     revenue: options.Revenue = None,
@@ -442,6 +490,10 @@ def backtest(
         series=series,
         target=target,
         price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
         exposure=exposure,
         cost=cost,
         revenue=revenue,

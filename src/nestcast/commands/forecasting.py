@@ -25,6 +25,9 @@ class Options:
     level: str
     clip: str | None
     recipe: str | None
+    effort: str | None
+    likelihood: str | None
+    cell: str | None
     model: Path | None
     save_model: Path | None
     seed: int
@@ -47,14 +50,30 @@ class Options:
         # A saved model has its own recipe and clip; to accept others would silently ignore them.
         fitted_with = {
             "--recipe": self.recipe,
+            "--effort": self.effort,
+            "--likelihood": self.likelihood,
+            "--cell": self.cell,
             "--clip": self.clip,
             "--save-model": self.save_model,
         }
         for option, value in fitted_with.items():
             if self.model is not None and value is not None:
                 raise OptionError(f"{option} cannot be combined with --model: leave one out.")
+        self.forecaster()
         if self.save_model is not None:
             check_place(self.save_model)
+
+    def forecaster(self) -> Forecaster:
+        """A forecaster that has learned nothing."""
+        return Forecaster(
+            self.horizon or 1,
+            recipe=self.recipe or "global",
+            seed=self.seed,
+            clip=options.limits(self.clip),
+            effort=self.effort,
+            likelihood=self.likelihood,
+            cell=self.cell,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +141,14 @@ def forecast_sales(
 
 
 def _fit(panel: Panel, pairs: Pairs | None, wanted: Options, say: Messages) -> Forecaster:
-    recipe = wanted.recipe or "global"
-    forecaster = Forecaster(
-        wanted.horizon or 1, recipe=recipe, seed=wanted.seed, clip=options.limits(wanted.clip)
-    )
+    forecaster = wanted.forecaster()
     with say.training() as report:
         forecaster.fit(panel, None if pairs is None else pairs.keys, report)
     rows = forecaster.layers()
     total = sum(parameters for *_, parameters in rows)
-    say.table(f"recipe {recipe}", ["layer", "output", "parameters"], [*rows, ("total", "", total)])
+    say.table(
+        f"recipe {forecaster.recipe}",
+        ["layer", "output", "parameters"],
+        [*rows, ("total", "", total)],
+    )
     return forecaster

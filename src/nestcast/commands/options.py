@@ -26,6 +26,23 @@ Stock = Annotated[
 ServiceLevel = Annotated[
     float, typer.Option(help="Lead times that a reorder point is to get through, in per cent.")
 ]
+Recipe = Annotated[
+    str | None, typer.Option(help="global (one network for all series) or seed (classical).")
+]
+Effort = Annotated[
+    str | None, typer.Option(help="How long to train: quick, standard (unless told) or best.")
+]
+Likelihood = Annotated[
+    str | None,
+    typer.Option(
+        help="What is forecast is one of: negative-binomial (counts, unless told), poisson, "
+        "zero-inflated, hurdle, "
+        "normal (other numbers, unless told), tweedie, quantiles."
+    ),
+]
+Cell = Annotated[
+    str | None, typer.Option(help="What remembers: nested (unless told), lstm, gru or mlp.")
+]
 
 Time = Annotated[str | None, typer.Option(help="Column with the date.")]
 Series = Annotated[
@@ -40,6 +57,18 @@ Exposure = Annotated[
 Cost = Annotated[str | None, typer.Option(help="Column of money spent on impressions.")]
 Revenue = Annotated[str | None, typer.Option(help="Column of money that clicks earned.")]
 Year = Annotated[int | None, typer.Option(help="Year of dates that are written without.")]
+Observed = Annotated[
+    str | None, typer.Option(help="Columns known only afterwards, as in temperature,stock.")
+]
+Known = Annotated[
+    str | None, typer.Option(help="Columns known ahead, as in promotion,planned_price.")
+]
+Future = Annotated[
+    Path | None, typer.Option(help="Table of the --known columns in the periods to forecast.")
+]
+Holidays = Annotated[
+    str | None, typer.Option(help="Country whose holidays matter, as in US or DE-BY.")
+]
 Freq = Annotated[
     str | None, typer.Option(help="Length of a period: 1d, 1w or 1mo; of clicks also 1h.")
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from nestcast.commands.options import names
 from nestcast.console import Messages
 from nestcast.data import Panel, read_pairs, read_panel
+from nestcast.data.holidays import with_holidays
 from nestcast.data.pairs import Pairs
 from nestcast.errors import OptionError
 
@@ -30,6 +31,10 @@ class Reading:
     cost: str | None = None
     revenue: str | None = None
     year: int | None = None
+    observed: str | None = None
+    known: str | None = None
+    future: Path | None = None
+    holidays: str | None = None
     freq: str | None = None
     date_format: str | None = None
     encoding: str = "utf-8"
@@ -51,6 +56,9 @@ class Reading:
             cost=self.cost,
             revenue=self.revenue,
             year=self.year,
+            observed=names(self.observed or ""),
+            known=names(self.known or ""),
+            future=self.future,
             freq=self.freq,
             preset=self.preset,
             max_rejected=self.max_rejected,
@@ -63,6 +71,8 @@ class Reading:
         )
         if panel.calendar.freq == "1h" and panel.exposure is None:
             raise OptionError("--freq 1h is for impressions and clicks: name these by --exposure.")
+        if self.holidays is not None:
+            panel = with_holidays(panel, self.holidays)
         _tell_what_was_read(say, panel, self.rejected)
         return panel
 

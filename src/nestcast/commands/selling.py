@@ -1,25 +1,20 @@
-"""What the seller sees, as the commands that show it share it; and `nestcast rank`."""
+"""What the seller sees, as the commands that show it share it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from nestcast.commands.forecasting import Made, Options, forecast_sales, read_asked
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
-from nestcast.data import Panel, write_table
+from nestcast.data import Panel
 from nestcast.data.attributes import table_in
-from nestcast.data.tables import check_table_name
 from nestcast.errors import OptionError
-from nestcast.files import check_place
 from nestcast.forecast import each_once
 from nestcast.report import Advice
 from nestcast.seller import Ranking, Stock, rank, read_stock
 from nestcast.seller.demand import PATHS
-from nestcast.seller.priority import number
 
 
 @dataclass(frozen=True)
@@ -122,62 +117,3 @@ def advice_of(ranking: Ranking) -> Advice:
 
 
 _WORDS = {"abc": "ABC", "demand_pattern": "demand", "life_cycle": "life"}
-
-
-def run_rank(
-    source: str,
-    wanted: Options,
-    reading: Reading,
-    selling: Selling,
-    top: int,
-    output: Path | None,
-    daily: Path | None,
-    say: Messages,
-) -> None:
-    """Forecast, print what to act on first, and write the whole.
-
-    Raises:
-        NestcastError: whatever a user can mend.
-    """
-    if top < 0:
-        raise OptionError(f"--top must be 0 or more, not {top}.")
-    for path in (output, daily):
-        if path is not None:
-            check_table_name(path)
-            check_place(path)
-    _, ranking = make_ranked(source, wanted, reading, selling, say)
-    if output is not None:
-        write_table(ranking.to_columns(), output)
-    if daily is not None:
-        write_table(ranking.rate.to_columns(), daily)
-    _show(ranking, top, say)
-    for note in ranking.notes:
-        say.say(note)
-    if output is not None:
-        say.say(f"ranking of {len(ranking.keys):,} series written to {output}")
-    if daily is not None:
-        say.say(f"units of each day written to {daily}")
-
-
-def _show(ranking: Ranking, top: int, say: Messages) -> None:
-    order = ranking.order[:top]
-    names = {key: _name(key, ranking) for key in ranking.keys.names}
-    days, stock = ranking.rate.days, ranking.stock
-    header = [key.removesuffix("_id") for key in names]
-    header += ["ABC", "expected", *([] if stock is None else ["order"]), "priority", "why"]
-    rows: list[list[object]] = []
-    for at in order.tolist():
-        row: list[object] = [str(values[at]) for values in names.values()]
-        row += [str(ranking.classes["abc"][at]), number(ranking.rate.total[at])]
-        if stock is not None:
-            units = stock.order_quantity[at]
-            row.append("" if np.isnan(units) else number(units))
-        rows.append([*row, round(float(ranking.priority[at])), ranking.why[at]])
-    say.table(f"what to act on first, {days[0]} to {days[-1]}", header, rows, result=True)
-
-
-def _name(key: str, ranking: Ranking) -> np.ndarray:
-    """The name of each series' shop or item, or its key where it has none."""
-    values = ranking.keys[key].astype(str)
-    names = ranking.names.get(f"{key.removesuffix('_id')}_name")
-    return values if names is None else np.where(names == "", values, names)

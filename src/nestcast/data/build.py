@@ -26,7 +26,7 @@ class Arrays:
     target: Floats
     start: NDArray[np.int32]
     is_count: bool
-    price: Floats | None
+    means: dict[str, Floats]
     sums: dict[str, Floats]
 
 
@@ -35,7 +35,7 @@ def build_arrays(
     names: tuple[str, ...],
     calendar: Calendar,
     preset: Preset,
-    has_price: bool,
+    means: Sequence[str] = (),
     sums: Sequence[str] = (),
 ) -> Arrays:
     """Group `rows` by key and period, and lay the groups out by series and time.
@@ -48,12 +48,12 @@ def build_arrays(
         names: the key columns.
         calendar: the periods wanted; rows outside are left out.
         preset: which keys to merge.
-        has_price: whether rows have a price.
+        means: columns of `rows` to average where they have a value.
         sums: further columns of `rows` to sum.
     """
     values = [_number_values(engine, at, name, preset) for at, name in enumerate(names)]
-    scales = _scales(engine, ["y", *(["price"] if has_price else []), *sums])
-    found = _grouped(engine, [len(distinct) for distinct in values], calendar, scales)
+    scales = _scales(engine, ["y", *means, *sums])
+    found = _grouped(engine, [len(distinct) for distinct in values], calendar, scales, means)
     code, period = np.divmod(found["cell"], len(calendar))
     begins = np.ones(len(code), dtype=bool)
     begins[1:] = code[1:] != code[:-1]
@@ -67,14 +67,15 @@ def build_arrays(
     if not is_count:
         target[np.arange(len(calendar)) >= start[:, None]] = np.nan
     target[series, period] = np.ldexp(found["y"], -scales["y"])
-    price = None
-    if has_price:
-        price = np.full(shape, np.nan, dtype=np.float32)
-        price[series, period] = np.ldexp(found["price"], -scales["price"]) / found["rows"]
-    dense = {name: np.zeros(shape, dtype=np.float32) for name in sums}
-    for name, array in dense.items():
+    averages = {name: np.full(shape, np.nan, dtype=np.float32) for name in means}
+    for name, array in averages.items():
+        seen = found[f"{name}_seen"] > 0
+        total = np.ldexp(found[name][seen], -scales[name])
+        array[series[seen], period[seen]] = total / found[f"{name}_seen"][seen]
+    totals = {name: np.zeros(shape, dtype=np.float32) for name in sums}
+    for name, array in totals.items():
         array[series, period] = np.ldexp(found[name], -scales[name])
-    return Arrays(keys, target, start, is_count, price, dense)
+    return Arrays(keys, target, start, is_count, averages, totals)
 
 
 def _scales(engine: Engine, names: Sequence[str]) -> dict[str, int]:
@@ -105,9 +106,13 @@ def _number_values(engine: Engine, at: int, name: str, preset: Preset) -> Column
 
 
 def _grouped(
-    engine: Engine, sizes: list[int], calendar: Calendar, scales: dict[str, int]
+    engine: Engine,
+    sizes: list[int],
+    calendar: Calendar,
+    scales: dict[str, int],
+    counted: Sequence[str],
 ) -> dict[str, NDArray[Any]]:
-    """Sums and number of rows of each series and period, ordered by both.
+    """Sums of each series and period, and of some columns the number of values, ordered by both.
 
     Series and period are packed into one number, `cell`, the period varying fastest.
     """
@@ -121,15 +126,16 @@ def _grouped(
         cell = f"({cell} * {size} + codes{at}.code)"
         joins += f" JOIN codes{at} ON codes{at}.k = k{at}"
     sums = ", ".join(
-        f"sum(CAST({name} * {2.0**scale:.17e} AS BIGINT)) AS {name}"
+        f"coalesce(sum(CAST({name} * {2.0**scale:.17e} AS BIGINT)), 0) AS {name}"
         for name, scale in scales.items()
     )
+    sums += "".join(f", count({name}) AS {name}_seen" for name in counted)
     days = np.arange(calendar.starts()[0], calendar.ends()[-1] + 1)
     kind = "TIMESTAMP" if calendar.freq == "1h" else "DATE"
     periods = calendar.index_of(days).astype(np.int32)
     with engine.table(day=days.astype("M8[us]"), period=periods) as table:
         found = engine.arrays(
-            f"SELECT {cell} * {len(calendar)} + period AS cell, {sums}, count(*) AS rows "
+            f"SELECT {cell} * {len(calendar)} + period AS cell, {sums} "
             f"FROM rows{joins} "
             f"JOIN (SELECT CAST(day AS {kind}) AS day, period FROM {table}) USING (day) "
             "WHERE reason = 0 GROUP BY ALL"

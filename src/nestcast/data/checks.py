@@ -129,12 +129,21 @@ def not_whole(name: str) -> str:
 
 
 def number_checks(
-    column: RawColumn, value: str, *, may_be_negative: bool = True, is_whole: bool = False
+    column: RawColumn,
+    value: str,
+    *,
+    may_be_negative: bool = True,
+    is_whole: bool = False,
+    may_be_missing: bool = False,
 ) -> Iterator[Check]:
-    """A number must be there, be one, be finite, and for some be whole or not negative."""
-    is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
-    yield Check(f"{column.name} is missing", is_missing)
-    yield Check(f"{column.name} is not a number (as in 1234.5)", f"{value} IS NULL", column.text)
+    """A number must be one and finite, and as a rule be there; some be whole or not negative."""
+    is_number = f"{value} IS NULL"
+    if may_be_missing:
+        is_number += f" AND NOT {column.is_blank}"
+    else:
+        is_missing = f"({value} IS NULL AND {column.is_blank}) OR isnan({value})"
+        yield Check(f"{column.name} is missing", is_missing)
+    yield Check(f"{column.name} is not a number (as in 1234.5)", is_number, column.text)
     yield Check(f"{column.name} is out of range", f"abs({value}) > {_LARGEST:.0f}", column.text)
     if is_whole:
         yield Check(not_whole(column.name), f"{value} <> floor({value})", column.text)

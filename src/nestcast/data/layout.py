@@ -30,6 +30,7 @@ class Layout:
         exposure: tries behind each count, such as impressions.
         each_row: whether each row is one impression, and the target whether it was clicked.
         cost, revenue: money, summed over rows.
+        observed, known: covariates, averaged over rows; those known ahead, and the others.
         notes: what was recognised and a user should know.
     """
 
@@ -46,6 +47,8 @@ class Layout:
     each_row: bool = False
     cost: str | None = None
     revenue: str | None = None
+    observed: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -58,6 +61,12 @@ class Layout:
         """Further columns that are summed: what `rows` calls them -> their names in the file."""
         named = {"exposure": self.exposure, "cost": self.cost, "revenue": self.revenue}
         return {name: column for name, column in named.items() if column is not None}
+
+    @property
+    def averaged(self) -> dict[str, str]:
+        """Columns that are averaged: what `rows` calls them -> their names in the file."""
+        covariates = {f"v{at}": name for at, name in enumerate((*self.observed, *self.known))}
+        return ({"price": self.price} if self.price else {}) | covariates
 
 
 DAILY = Layout(

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestcast.data.attributes import read_attributes
-from nestcast.data.build import Arrays, build_arrays
+from nestcast.data.build import build_arrays
 from nestcast.data.calendar import Calendar, Dates
 from nestcast.data.checks import Check, not_whole
 from nestcast.data.clicklayout import choose_click_layout, is_clicks
+from nestcast.data.covariates import series_columns, shared_once, with_covariates, with_future
 from nestcast.data.daily import daily_totals
 from nestcast.data.dates import DateReader, date_reader, month_reader, parts_reader
 from nestcast.data.engine import Engine, engine, one_line_errors
 from nestcast.data.layout import Layout, choose_layout, click_files, sales_files
-from nestcast.data.panel import Attributes, Floats, Panel
+from nestcast.data.panel import Attributes, Panel
 from nestcast.data.periods import Periods, bulk_of, periods_of
 from nestcast.data.presets import Preset, check_applies, preset_named
 from nestcast.data.rejects import check_limit, counts_by_reason, write_rejected
@@ -40,6 +41,9 @@ def read_panel(
     exposure: str | None = None,
     cost: str | None = None,
     revenue: str | None = None,
+    observed: Sequence[str] | str = (),
+    known: Sequence[str] | str = (),
+    future: Any = None,
     freq: str | None = None,
     preset: str | None = None,
     max_rejected: float = 0.01,
@@ -78,6 +82,11 @@ def read_panel(
             names are recognised, and a date in columns `month` and `day`; what was, is noted.
         cost, revenue: columns of money spent and earned, summed into `panel.observed`; only with
             an exposure, and then recognised by their common names too.
+        observed, known: columns of further covariates, averaged into `panel.observed` and
+            `panel.known`: what is known only afterwards, such as the weather, and what is known
+            ahead, such as a promotion that is planned. A value may be missing.
+        future: a file or frame with what is known ahead of the periods after the last: the date,
+            at least one of the series columns, and the `known` columns.
         freq: length of a period, `1d`, `1w` or `1mo`, with an exposure also `1h`; by default months
             for the Kaggle layouts, days for logs, else what the dates suggest.
         preset: known cleaning to apply, such as `1c`; without, nothing is changed.
@@ -96,6 +105,8 @@ def read_panel(
     """
     if not 0 <= max_rejected <= 1:
         raise OptionError(f"--max-rejected is a share from 0 to 1, not {max_rejected:g}.")
+    if future is not None and not known:
+        raise OptionError("--future is of covariates known ahead: name their columns with --known.")
     cleaning = preset_named(preset)
     with engine(memory_limit, threads) as db:
         attributes: dict[str, Attributes] = {}
@@ -123,6 +134,7 @@ def read_panel(
             layout = choose_layout(
                 table, time=time, series=series, target=target, price=price, freq=freq
             )
+        layout = with_covariates(table, layout, observed, known)
         columns = (*layout.series, layout.target, *([layout.price] if layout.price else []))
         check_applies(cleaning, columns)
         dates, notes = _date_readers(db, table, layout, date_format, year)
@@ -132,8 +144,8 @@ def read_panel(
             cleaning,
             text_keys=frozenset() if layout.whole_keys else text_keys(db, table, layout.series),
         )
-        known = _register_known(db, layout, attributes, files)
-        checks, days, rows = _stage_until_consistent(db, table, reading, known)
+        listed = _register_listed(db, layout, attributes, files)
+        checks, days, rows = _stage_until_consistent(db, table, reading, listed)
         rows_read = _count(db, "true")
         written_to = Path(rejected) if rejected is not None else None
         if written_to is not None:
@@ -155,12 +167,13 @@ def read_panel(
         periods = periods_of(days, layout.freq, keep_incomplete)
         calendar = periods.calendar.head(periods.complete)
         arrays = build_arrays(
-            db, layout.series, calendar, cleaning, layout.price is not None, sums_of(layout)[1:]
+            db, layout.series, calendar, cleaning, tuple(layout.averaged), sums_of(layout)[1:]
         )
         daily = daily_totals(db, layout.series, calendar, days, attributes)
         report = _report(db, checks, layout, cleaning, periods, calendar, days, rows)
         report = replace(report, notes=(*layout.notes, *notes, *report.notes))
-    return Panel(
+    found = {name: arrays.means[column] for column, name in layout.averaged.items()}
+    panel = Panel(
         keys=arrays.keys,
         calendar=calendar,
         target=arrays.target,
@@ -169,18 +182,32 @@ def read_panel(
         target_name=layout.target,
         time_name=layout.time,
         exposure=arrays.sums.get("exposure"),
-        observed=_observed(layout, arrays),
+        observed={name: values for name, values in found.items() if name not in layout.known}
+        | {name: arrays.sums[name] for name in layout.amounts if name != "exposure"},
+        known={name: found[name] for name in layout.known},
         attributes={key: attributes[key] for key in layout.series if key in attributes},
         report=report,
         price_name=layout.price,
         daily=daily,
     )
-
-
-def _observed(layout: Layout, arrays: Arrays) -> dict[str, Floats]:
-    """The mean price by its own name, and the sums of money by what they are."""
-    prices = {} if arrays.price is None else {str(layout.price): arrays.price}
-    return prices | {name: arrays.sums[name] for name in layout.amounts if name != "exposure"}
+    if future is not None:
+        with engine(memory_limit, threads) as db:
+            keys = series_columns(open_table(db, future, encoding), layout.series)
+        ahead = read_panel(
+            future,
+            time=layout.time,
+            series=keys,
+            target=layout.known[0],
+            observed=layout.known,
+            freq=calendar.freq,
+            max_rejected=0,
+            keep_incomplete=True,
+            encoding=encoding,
+            date_format=date_format,
+            year=year,
+        )
+        panel = with_future(panel, ahead, layout.known)
+    return shared_once(panel)
 
 
 def _date_readers(
@@ -202,7 +229,7 @@ def _date_readers(
     return tuple(readers), ()
 
 
-def _register_known(
+def _register_listed(
     db: Engine, layout: Layout, attributes: dict[str, Attributes], files: dict[str, str]
 ) -> dict[str, tuple[str, str]]:
     """Tables of the listed ids of each key column that a file lists."""

@@ -1,10 +1,10 @@
 """Reading raw rows once, checked, into the table `rows` from which everything else is made.
 
 `rows` has, for each row read: `part` (the file), `day`, `k0`, `k1`, ... (keys), `y` (target),
-`price`, `exposure`, `cost` and `revenue` (where there are such), and `reason` (0, or the number of
-the check that failed); only for rejected rows also `n` (where it stands) and `told` (the reason in
-words, then its values as they were). Usable rows of an impression log are summed on the way in;
-`size` is how many of them a row stands for.
+`price`, `exposure`, `cost`, `revenue`, `v0`, ... (covariates; where there are such), and `reason`
+(0, or the number of the check that failed); only for rejected rows also `n` (where it stands) and
+`told` (the reason in words, then its values as they were). Usable rows of an impression log are
+summed on the way in; `size` is how many of them a row stands for.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ def stage(engine: Engine, table: Table, reading: Reading) -> tuple[Check, ...]:
         f"k{at} {'VARCHAR' if name in reading.text_keys else 'BIGINT'}"
         for at, name in enumerate(layout.series)
     )
-    price = "price DOUBLE, " if layout.price else ""
-    amounts = "".join(f"{name} DOUBLE, " for name in sums_of(layout) if name != "y")
+    further = [name for name in (*layout.averaged, *sums_of(layout)) if name != "y"]
+    numbers = "".join(f"{name} DOUBLE, " for name in further)
     day = "TIMESTAMP" if layout.freq == "1h" else "DATE"
     engine.run(
-        f"CREATE OR REPLACE TEMP TABLE rows (part INTEGER, day {day}, {keys}, y DOUBLE, {price}"
-        f"{amounts}reason UTINYINT, n BIGINT, told VARCHAR[], size BIGINT)"
+        f"CREATE OR REPLACE TEMP TABLE rows (part INTEGER, day {day}, {keys}, y DOUBLE, {numbers}"
+        f"reason UTINYINT, n BIGINT, told VARCHAR[], size BIGINT)"
     )
     checks: tuple[Check, ...] = ()
     for at, part in enumerate(table.parts):
@@ -154,6 +154,11 @@ def _checks(
         numbers[layout.price] = "price"
         columns["price"] = price.number
         checks += number_checks(price, "price", may_be_negative=False)
+    for name, column in layout.averaged.items():
+        if name != "price":
+            covariate = raw_column(table, part, column)
+            columns[name] = covariate.number
+            checks += number_checks(covariate, name, may_be_missing=True)
     checks += cleaning_checks(reading.preset, numbers)
     return tuple(checks), columns, joins
 

@@ -72,7 +72,7 @@ class Features:
         )
         size = scale[:, :-1] if schema.relative else np.float32(1)
         self._set_groups(panel, np.asarray(filled / size, np.float32), own_start)
-        self._observed = [torch.from_numpy(panel.observed[name]) for name in schema.observed]
+        self._observed = [_last_and_usual(panel.observed[name]) for name in schema.observed]
         self._known = [self._known_ahead(panel, name) for name in schema.known]
 
     def _set_groups(
@@ -150,10 +150,10 @@ class Features:
         if not schema.relative:
             for code, means in self._newcomers:
                 columns.append(means[code[rows], periods] / schema.typical)
-        for values in self._observed:
-            at = values[rows, (periods - 1).clamp(min=0)]
-            given = torch.isfinite(at) & (periods > 0)
-            columns += [torch.where(given, at, 0.0).asinh(), given.float()]
+        for values, usual in self._observed:
+            at = values[rows, periods]
+            given = torch.isfinite(at)
+            columns += [at.nan_to_num(), (at - usual[rows, periods]).nan_to_num(), given.float()]
         return torch.stack(columns, dim=-1)
 
     def ahead(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
@@ -280,6 +280,22 @@ def _cumulated(values: NDArray[np.float32] | NDArray[np.bool_]) -> NDArray[np.fl
     sums = np.zeros((values.shape[0], values.shape[1] + 1), np.float32)
     np.cumsum(values, axis=1, dtype=np.float32, out=sums[:, 1:])
     return sums
+
+
+def _last_and_usual(values: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """A covariate before each period, by its inverse hyperbolic sine: the last value, and the mean.
+
+    Both have shape (series, time + 1) and are NaN where none has been seen. A price at which
+    nothing was sold is not seen, so the last one stands.
+    """
+    seen = np.isfinite(values)
+    found = np.arcsinh(np.where(seen, values, 0))
+    at = np.maximum.accumulate(np.where(seen, np.arange(values.shape[1]), -1), axis=1)
+    last = np.full((len(values), values.shape[1] + 1), np.nan, np.float32)
+    last[:, 1:] = np.where(at >= 0, np.take_along_axis(found, np.maximum(at, 0), axis=1), np.nan)
+    total, count = _cumulated(found), _cumulated(seen)
+    usual = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return torch.from_numpy(last), torch.from_numpy(usual)
 
 
 def _lagged(means: NDArray[np.float32]) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
-from nestcast.errors import OptionError
+from nestcast.errors import ModelError, OptionError
 from nestcast.model.calibration import Calibration
 from nestcast.model.cells import cells_like, is_grid, listed_pairs
 from nestcast.model.families import likelihood
@@ -220,6 +220,7 @@ class GlobalNetwork(Recipe):
     ) -> Prediction:
         """See `Recipe.predict`."""
         settings, family = self._settings, self._family
+        _check_covariates(panel, settings.schema, horizon)
         panel, at = with_series(panel, asked)
         features = Features(panel, settings.schema)
         cases = self._cases(panel, features)
@@ -328,6 +329,25 @@ def _population(
     panel = with_series(panel, pairs)[0]
     weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
     return panel, torch.from_numpy(weight), torch.from_numpy(cells_like(asked, panel).asked)
+
+
+def _check_covariates(panel: Panel, schema: Schema, horizon: int) -> None:
+    """See that what the networks learned from is there.
+
+    Raises:
+        ModelError: it is not.
+    """
+    for name in schema.observed:
+        if name not in panel.observed:
+            raise ModelError(f"the model learned from {name}: give the column again.")
+    for name in schema.known:
+        if name not in panel.known:
+            raise ModelError(f"the model learned from {name}: give the column again.")
+        if panel.known[name].shape[-1] < len(panel.calendar) + horizon:
+            raise ModelError(
+                f"{name} is known ahead, but its values in the next {horizon} periods are not all "
+                "given: name a table of them with --future."
+            )
 
 
 def _positions(values: NDArray[Any], vocabulary: Sequence[Any]) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from nestcast.seller.rate import SalesRate, sales_rate
 from nestcast.seller.sellthrough import sell_through_90_days, sell_through_received
 from nestcast.seller.stock import Stock, read_stock
 from nestcast.seller.value import unit_prices
+from nestcast.seller.whatif import WhatIf, what_if
 
 __all__ = [
     "DayProfile",
@@ -16,6 +17,7 @@ __all__ = [
     "SalesRate",
     "Stock",
     "StockOutlook",
+    "WhatIf",
     "abc_classes",
     "demand_paths",
     "demand_patterns",
@@ -28,4 +30,5 @@ __all__ = [
     "sell_through_received",
     "stock_outlook",
     "unit_prices",
+    "what_if",
 ]

@@ -61,9 +61,9 @@ def demand_patterns(panel: Panel, keys: Keys) -> Column:
         >>> from nestcast.data import Calendar
         >>> panel = Panel(
         ...     Keys({"item_id": np.arange(4)}),
-        ...     Calendar("1mo", np.datetime64("2024-01-01"), 6),
+        ...     Calendar("1mo", np.datetime64("2024-01-01"), 4),
         ...     np.array(
-        ...         [[2, 3, 2, 3, 2, 3], [1, 9, 1, 1, 9, 1], [1, 0, 1, 0, 0, 1], [1, 0, 9, 0, 0, 1]],
+        ...         [[2, 3, 2, 3], [1, 9, 1, 1], [1, 0, 0, 1], [1, 0, 9, 0]],
         ...         np.float32,
         ...     ),
         ...     np.zeros(4, np.int32),
@@ -92,7 +92,7 @@ def demand_patterns(panel: Panel, keys: Keys) -> Column:
     pattern = np.where(times > 0, (cv2 >= _CV2) + 2 * (adi >= _ADI), 4)
     found = np.full(len(keys), 4)
     found[known] = pattern
-    return np.array(PATTERNS)[found]
+    return np.asarray(np.array(PATTERNS)[found])
 
 
 def life_cycles(panel: Panel, keys: Keys) -> Column:

@@ -103,7 +103,7 @@ def _along_quantiles(probabilities: Values, quantiles: Values, paths: int) -> Va
 
 def _variance(probabilities: Values, quantiles: Values, mean: Values) -> Values:
     reach = special.ndtri(probabilities[-1]) - special.ndtri(probabilities[0])
-    return np.maximum(((quantiles[:, -1] - quantiles[:, 0]) / reach) ** 2, mean)
+    return np.asarray(np.maximum(((quantiles[:, -1] - quantiles[:, 0]) / reach) ** 2, mean))
 
 
 def _negative_binomial(mean: Values, variance: Values, paths: int) -> Values:

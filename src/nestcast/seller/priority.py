@@ -8,18 +8,20 @@ four parts, so that the score of an item is the sum over its shops:
     overstock    1/10 of cost x units on hand beyond 90 days of supply
     size         1/20 of price x units expected
 
-What is lost for want of stock is lost altogether and counts in full; a change has to be seen in
-time, and what it is worth comes from acting on it; capital in stock that lasts for more than a quarter
-costs roughly a tenth of itself; and of equal series the larger comes first. The weights are a
-convention, not estimates. Beyond chance is, for counts, more than two standard deviations of the
-difference of two Poisson counts, 2 sqrt(expected + before).
+What is lost for want of stock is lost altogether and counts in full; of what changes, a part can be
+won or saved by acting in time; stock for more than a quarter of a year ties up money, of which a
+part is lost; and of equal series the larger comes first. The weights are a convention, not
+estimates. Beyond chance is, for counts, beyond two standard deviations of the difference of two
+Poisson counts, 2 sqrt(expected + before).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,8 +124,10 @@ def rank(
         >>> levels = np.array([0.1, 0.5, 0.9])
         >>> forecast = Forecast(keys, months.after(1), mean, levels, quantiles)
         >>> found = rank(forecast, panel, Stock(keys, on_hand=np.array([24.0, 40.0])))
-        >>> found.order.tolist(), found.why[0], found.why[1]
-        ([0, 1], 'sells out around 13 Apr: 24 on hand, 2 a day', 'lasts 400 days: 40 on hand, 0.1 a day')
+        >>> for at in found.order:
+        ...     print(found.why[at])
+        sells out around 13 Apr: 24 on hand, 2 a day
+        lasts 400 days: 40 on hand, 0.1 a day
 
     Args:
         forecast: what is expected; with a stock and several periods it should have sample paths.
@@ -179,9 +183,9 @@ def _either(values: Values, otherwise: Values) -> Values:
     return np.where(np.isnan(values), otherwise, values)
 
 
-def _sell_through(panel: Panel, keys: Keys, stock: Stock) -> dict[str, Values]:
+def _sell_through(panel: Panel, keys: Keys, stock: Stock) -> dict[str, Any]:
     sold = sold_in_90_days(panel, keys)
-    found = {}
+    found: dict[str, Any] = {}
     if stock.received is not None:
         found["sell_through_received"] = sell_through_received(sold, stock.received)
     if stock.mean_on_hand is not None:
@@ -282,7 +286,7 @@ class Reasons(Sequence[str]):
 
 
 def _day(date: np.datetime64) -> str:
-    day = date.item()
+    day: dt.date = date.astype("M8[D]").item()  # type: ignore[assignment]
     return f"{day.day} {day:%b}"
 
 

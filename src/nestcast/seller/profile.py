@@ -109,7 +109,9 @@ def learn_day_profile(panel: Panel) -> DayProfile | None:
     weekday, overall = _weekday(days), daily.overall[None]
     even = _within_periods(np.ones((1, len(days))), calendar)
     expected = even * _of_periods(overall, calendar)
-    sold, would = (np.bincount(weekday, one[0], 7) for one in (overall, expected))
+    sold, would = (
+        np.bincount(weekday, one[0], 7).astype(np.float64) for one in (overall, expected)
+    )
     factor = np.maximum(_over(sold, would), 0)
     if not factor.any():
         return None

@@ -149,9 +149,10 @@ def _sold(panel: Panel, forecast: Forecast, back: int) -> Values:
 
 def _change(now: Values, before: Values) -> Values:
     known = before > 0
-    return np.divide(now, before, out=np.full(len(now), np.nan), where=known) - 1
+    return np.asarray(np.divide(now, before, out=np.full(len(now), np.nan), where=known) - 1)
 
 
 def _share(total: Values, codes: Codes, groups: int) -> Values:
     whole = np.bincount(codes, total, groups)[codes]
-    return np.divide(total, whole, out=np.full(len(total), np.nan), where=whole > 0)
+    share = np.divide(total, whole, out=np.full(len(total), np.nan), where=whole > 0)
+    return np.asarray(share)

@@ -65,7 +65,7 @@ class Stock:
     def of(self, keys: Keys) -> Stock:
         """The stock of the given series, NaN for those not listed."""
         at = self.keys.locate(keys)
-        columns = {
+        columns: dict[str, Any] = {
             name: np.where(at >= 0, values[at], np.nan) if len(self) else np.full(len(at), np.nan)
             for name in COLUMNS
             if (values := getattr(self, name)) is not None
