@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from rich.text import Text
 from nestcast.training import Progress as TrainingProgress
 from nestcast.training import Report
 
+_WIDE = 160  # characters
 _MOST_LINES = 10  # more epochs than this share one bar
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -63,7 +65,12 @@ class Messages:
             table.add_column(escape(name), justify="right" if at_right else "left", no_wrap=whole)
         for row in rows:
             table.add_row(*(Text(plain(_shown(cell))) for cell in row))
-        (Console(highlight=False, emoji=False) if result else self._console).print(table)
+        if result:
+            # What is no terminal has no width to keep to.
+            width = None if sys.stdout.isatty() else _WIDE
+            Console(highlight=False, emoji=False, width=width).print(table)
+        else:
+            self._console.print(table)
 
     @contextmanager
     def steps(self, total: int) -> Iterator[Callable[[str], None]]:

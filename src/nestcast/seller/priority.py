@@ -106,7 +106,11 @@ class Ranking:
         if self.stock is not None:
             columns |= self.stock.to_columns()
         ranked = {name: values[order] for name, values in columns.items()}
-        return {"rank": np.arange(1, len(order) + 1), **ranked}
+        short = {  # seven figures say it all
+            name: values.astype(np.float32) if values.dtype.kind == "f" else values
+            for name, values in ranked.items()
+        }
+        return {"rank": np.arange(1, len(order) + 1), **short}
 
 
 def rank(
@@ -267,9 +271,9 @@ class Reasons(Sequence[str]):
         outlook = self._outlook
         if outlook is None or math.isnan(outlook.on_hand[at]):
             return text
-        hand = f"{number(outlook.on_hand[at])} on hand"
+        hand = f"{number(outlook.on_hand[at])} on hand" if outlook.on_hand[at] else "none on hand"
         if outlook.on_order is not None and outlook.on_order[at] > 0:
-            hand += f" and {number(outlook.on_order[at])} on order"
+            hand += f", {number(outlook.on_order[at])} on order"
         if kind == "overstock":
             supply = outlook.days_of_supply[at]
             if math.isinf(supply) or supply > 3650:
@@ -286,7 +290,7 @@ class Reasons(Sequence[str]):
 
 
 def _day(date: np.datetime64) -> str:
-    day: dt.date = date.astype("M8[D]").item()  # type: ignore[assignment]
+    day: dt.date = date.astype("M8[D]").item()
     return f"{day.day} {day:%b}"
 
 
