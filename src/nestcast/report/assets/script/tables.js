@@ -116,10 +116,12 @@ function rankedTable(data) {
     },
   ];
   if (data.categories) {
-    columns.push({ title: data.words.category, data: null, className: "wide", render: cell((r) => named(categoryOf(data, r.item)), (r) => categoryOf(data, r.item), (r) => categoryOf(data, r.item)) });
+    columns.push({ title: data.words.category, data: null, className: "wide category", render: cell((r) => named(categoryOf(data, r.item)), (r) => categoryOf(data, r.item), (r) => categoryOf(data, r.item)) });
   }
-  for (const { word, names, of } of items.classes) {
-    columns.push({ title: word, data: null, className: "wide", render: cell((r) => names[of[r.item]], (r) => of[r.item]) });
+  if (items.classes.length) {
+    const classes = (r) => items.classes.map(({ names, of }) => names[of[r.item]]);
+    const stacked = (r) => element("div", {}, ...classes(r).map((name) => element("div", {}, name)));
+    columns.push({ title: "class", data: null, type: "string", className: "wide class", render: cell(stacked, (r) => classes(r).join(" "), (r) => classes(r).join(" ")) });
   }
   columns.push(trend, ...numberColumns(data, items));
   const table = makeTable("#items", all, columns, {

@@ -73,15 +73,17 @@ function partsTable(data, caption, word, parts) {
   const table = element("table", { class: "plain" }, element("caption", {}, caption));
   const stocked = parts.some(({ row }) => row.stock !== null);
   const head = element("tr", {}, element("th", { scope: "col" }, word));
-  for (const text of [data.words.before, "forecast", ...(data.level === null ? [] : [`${data.level}% interval`]), ...(stocked ? ["on hand", "to order"] : [])]) {
-    head.append(element("th", { scope: "col", class: "number" }, text));
-  }
+  // With stock there are more columns than a phone has room for.
+  const less = stocked ? { class: "roomy" } : {};
+  head.append(element("th", { scope: "col", ...less }, data.words.before), element("th", { scope: "col" }, "forecast"));
+  if (data.level !== null) head.append(element("th", { scope: "col", ...less }, `${data.level}% interval`));
+  if (stocked) head.append(element("th", { scope: "col" }, "on hand"), element("th", { scope: "col" }, "to order"));
   const body = element("tbody");
   for (const { name, row, open } of sorted.slice(0, most)) {
     const button = element("button", { class: "link", type: "button" }, named(name));
     button.addEventListener("click", open);
-    const cells = [element("th", { scope: "row" }, button), element("td", {}, number(row.last)), element("td", {}, number(row.total))];
-    if (data.level !== null) cells.push(element("td", {}, interval(row.low, row.high)));
+    const cells = [element("th", { scope: "row" }, button), element("td", less, number(row.last)), element("td", {}, number(row.total))];
+    if (data.level !== null) cells.push(element("td", less, interval(row.low, row.high)));
     if (stocked) cells.push(element("td", {}, number(row.stock)), element("td", {}, number(row.order)));
     body.append(element("tr", {}, ...cells));
   }
