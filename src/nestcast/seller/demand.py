@@ -69,7 +69,8 @@ def demand_paths(
             small = np.flatnonzero(mean <= _TABLED)
             small = small[np.argsort(mean[small])]  # those alike need equally long tables
             variance = _variance(forecast.probabilities, quantiles, mean)
-            for part in np.split(small, np.arange(_ROWS, len(small), _ROWS)):
+            for first in range(0, len(small), _ROWS):
+                part = small[first : first + _ROWS]
                 ordered[part] = _negative_binomial(mean[part], variance[part], paths)
         found[:, step] = ordered[:, order[step]]
     return np.maximum(found, 0)
