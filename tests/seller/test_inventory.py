@@ -5,13 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from stockpyl.newsvendor import newsvendor_normal, newsvendor_poisson
 
 from nestcast.data import Keys
 from nestcast.errors import OptionError
 from nestcast.seller import Stock, demand_paths, stock_outlook
 from tests.seller.forecasts import forecast_of, rate_of, strata
-
-newsvendor = pytest.importorskip("stockpyl.newsvendor", reason="no stockpyl: pip install stockpyl")
 
 
 def stock_for(forecast, on_hand, **more):
@@ -31,7 +30,7 @@ def outlook(forecast, on_hand, service_level=0.95, is_count=True, **more):
 def test_order_up_to_is_the_newsvendors_quantity_for_poisson_demand(mean, holding, shortage):
     forecast = forecast_of(strata(stats.poisson(mean))[None, None])
     found = outlook(forecast, 2, holding_cost=holding, shortage_cost=shortage)
-    best, _ = newsvendor.newsvendor_poisson(holding, shortage, mean)
+    best, _ = newsvendor_poisson(holding, shortage, mean)
     assert found.order_up_to[0] == best
     assert found.order_quantity[0] == best - 2
 
@@ -40,7 +39,7 @@ def test_order_up_to_is_the_newsvendors_quantity_for_normal_demand():
     # The newsboy of Snyder and Shen, Fundamentals of Supply Chain Theory, example 4.3.
     forecast = forecast_of(strata(stats.norm(50, 8))[None, None])
     found = outlook(forecast, 0, is_count=False, holding_cost=0.18, shortage_cost=0.70)
-    best, _ = newsvendor.newsvendor_normal(0.18, 0.70, 50, 8)
+    best, _ = newsvendor_normal(0.18, 0.70, 50, 8)
     assert found.order_up_to[0] == pytest.approx(best, abs=0.05)
 
 
