@@ -238,15 +238,8 @@ class _Cut:
         early = np.where(np.arange(horizon)[:, None] < self.period[:, None, None], paths, 0)
         inside = np.flatnonzero((self.period < horizon) & (self.share > 0))
         demand = paths[inside, self.period[inside]]
-        share = np.repeat(self.share[inside], demand.shape[1]).reshape(demand.shape)
-        if is_count:
-            rng = np.random.default_rng(0)
-            whole = np.floor(demand)
-            some = whole > 0
-            part = np.zeros_like(demand)
-            part[some] = rng.binomial(whole[some].astype(np.int64), share[some])
-        else:
-            part = (demand * share).astype(np.float32)
+        share = self.share[inside]
+        part = _thinned(demand, share) if is_count else demand * share[:, None].astype(np.float32)
         early[inside, self.period[inside]] = part
         return early, paths - early
 
@@ -259,6 +252,19 @@ class _Cut:
         over = (inside & (self.upto <= within[:, None])).sum(axis=1)
         last = self.first[period + 1] - 1
         return np.where(np.isnan(when), np.nan, np.minimum(self.first[period] + over, last))
+
+
+def _thinned(demand: Paths, share: Values) -> Paths:
+    """Each whole unit with the probability of its row, shape (rows, paths)."""
+    rng = np.random.default_rng(0)
+    found = np.zeros(demand.size, np.float32)
+    units = demand.ravel().astype(np.int32)
+    at = np.flatnonzero(units)
+    units, chance = units[at], share.astype(np.float32)[at // demand.shape[1]]
+    found[at] = rng.random(len(at), dtype=np.float32) < chance
+    more = units > 1  # of slow sellers, few
+    found[at[more]] += rng.binomial(units[more] - 1, chance[more])
+    return found.reshape(demand.shape)
 
 
 @dataclass(frozen=True, eq=False)
