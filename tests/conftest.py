@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nestcast.recipes.global_network import EFFORTS, Effort
-from nestcast.recipes.learning import Budget
+from nestcast.recipes.global_network import EFFORTS
+from nestcast.recipes.learning import Budget, Effort
+from nestcast.recipes.rate_network import RATE_EFFORTS
 
 # Several threads on few busy processors wait for one another more than they work.
 torch.set_num_threads(1)
@@ -31,5 +32,6 @@ def shared_data() -> Callable[[str], Path]:
 @pytest.fixture
 def short_training(monkeypatch):
     """Networks learn for a moment only, where it is not their forecasts that are tested."""
-    for name in EFFORTS:
-        monkeypatch.setitem(EFFORTS, name, Effort(1, Budget(20_000, 10)))
+    for efforts in (EFFORTS, RATE_EFFORTS):
+        for name in efforts:
+            monkeypatch.setitem(efforts, name, Effort(1, Budget(20_000, 10)))

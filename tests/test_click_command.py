@@ -100,7 +100,7 @@ def test_backtest(folder, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--model", "foo"], "unknown model 'foo' of clicks"),
+        (["--model", "foo"], "no model in foo"),
         (["--clip", "0,1"], "--clip is for sales"),
         (["--recipe", "seed"], "--recipe is for sales"),
         (["--recalibrate", "magic"], "cannot recalibrate by 'magic'"),

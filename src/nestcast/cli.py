@@ -73,7 +73,7 @@ def forecast(
     cell: options.Cell = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Forecast with this saved model; for clicks: eb (empirical Bayes)."),
+        typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
     ] = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     report: Annotated[
@@ -181,10 +181,6 @@ def forecast(
         unused = {
             "--clip": clip,
             "--recipe": recipe,
-            "--effort": effort,
-            "--likelihood": likelihood,
-            "--cell": cell,
-            "--save-model": save_model,
             "--report": report,
         }
         refuse_for_clicks(unused)

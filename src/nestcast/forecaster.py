@@ -20,10 +20,14 @@ from nestcast.data.panel import Panel
 from nestcast.errors import DataError, ModelError, NestcastError, OptionError
 from nestcast.files import replacing
 from nestcast.forecast import Floats, Forecast, probabilities_of
+from nestcast.rateforecast import rate_forecast
+from nestcast.rates.exposure import forecast_exposure
 from nestcast.recipes import Recipe, make_recipe, recipe_named
+from nestcast.recipes.rate_network import OF_CLICKS
 from nestcast.training import Report, silent
 
 FORMAT_VERSION = 1
+_RATES = "rates"
 _CONFIG, _WEIGHTS = "model.json", "weights.safetensors"
 
 
@@ -76,8 +80,10 @@ class Forecaster:
         self.horizon = horizon
         self.seed = seed
         self.clip = clip
-        options = {"effort": effort, "family": likelihood, "cell": cell}
-        self._recipe: Recipe = make_recipe(recipe, clip is not None, options)
+        self._options = {"effort": effort, "family": likelihood, "cell": cell}
+        self._recipe: Recipe = make_recipe(
+            _RATES if likelihood in OF_CLICKS else recipe, clip is not None, self._options
+        )
         self._fitted_on: dict[str, Any] | None = None
         self._panel: Panel | None = None
         self._asked: Keys | None = None
@@ -105,6 +111,7 @@ class Forecaster:
         if len(panel) == 0 or len(panel.calendar) == 0:
             raise DataError("there is not one period to learn from: give more rows.")
         asked = panel.keys if pairs is None else pairs
+        self._suit(panel)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._recipe.fit(self._clipped(panel), asked, self.horizon, report)
@@ -157,6 +164,19 @@ class Forecaster:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             found = self._recipe.predict(self._clipped(panel), asked, h, probabilities, samples)
+        if found.concentration is not None:
+            exposure, spread = forecast_exposure(panel, panel.keys.locate(asked), h)
+            return rate_forecast(
+                asked,
+                panel.calendar.after(h),
+                found.mean,
+                found.concentration,
+                exposure,
+                level,
+                exposure_dispersion=spread,
+                target_name=panel.target_name,
+                time_name=panel.time_name,
+            )
         return Forecast(
             keys=asked,
             calendar=panel.calendar.after(h),
@@ -252,12 +272,26 @@ class Forecaster:
             ) from None
         return forecaster
 
+    def _suit(self, panel: Panel) -> None:
+        """Take the recipe for rates where the panel has an exposure."""
+        if panel.exposure is None:
+            if self.recipe == _RATES:
+                raise OptionError("rates need impressions: name their column with --exposure.")
+            return
+        if self.recipe == "seed" or self.clip is not None:
+            what = "the recipe seed" if self.recipe == "seed" else "clip"
+            raise OptionError(f"{what} is for sales: leave it out where clicks are forecast.")
+        if self.recipe != _RATES:
+            self._recipe = make_recipe(_RATES, False, self._options)
+
     def _within(self, values: Floats) -> Floats:
         return values if self.clip is None else np.clip(values, *self.clip)
 
     def _clipped(self, panel: Panel) -> Panel:
         """The panel as models see it: counts are never negative, and the target is clipped."""
         low, high = (-math.inf, math.inf) if self.clip is None else self.clip
+        if panel.exposure is not None:
+            return panel
         if panel.is_count:
             low = max(low, 0.0)
         return replace(panel, target=np.clip(panel.target, low, high))
@@ -272,6 +306,11 @@ class Forecaster:
                     f"the model was fitted on {name} {expected}, the data have {value}: "
                     "read them the same way as when it was fitted."
                 )
+        if (self.recipe == _RATES) != (panel.exposure is not None):
+            here, there = "clicks", "sales"
+            if panel.exposure is not None:
+                here, there = there, here
+            raise ModelError(f"the model was fitted on {here}, the data are of {there}.")
         if self._fitted_on["is_count"] and not panel.is_count:
             raise ModelError(
                 "the model was fitted on whole numbers and the data have fractions: fit a new one."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nestcast.commands.forecasting import Options
+from nestcast.commands.forecasting import Options, ready
 from nestcast.commands.output import write_or_print
 from nestcast.console import Messages
 from nestcast.data import Panel, write_table
@@ -26,6 +26,7 @@ from nestcast.rates.ranking import ranking
 if TYPE_CHECKING:
     from nestcast.data.pairs import Pairs
 
+NETWORK = "nestcast"
 _SHOWN = 10
 
 
@@ -39,14 +40,14 @@ class ClickOptions:
     recalibrate: str | None
     negatives_kept: float | None
 
-    def make(self) -> Model:
+    def make(self, seed: int) -> Model:
         """The model, having learned nothing.
 
         Raises:
             OptionError: there is no such model.
         """
         recalibrated = f"+{self.recalibrate}" if self.recalibrate else ""
-        return click_model((self.model or "eb") + recalibrated)(0)
+        return click_model((self.model or NETWORK) + recalibrated)(seed)
 
     def given(self) -> list[str]:
         """Those given that sales have no use for."""
@@ -63,14 +64,21 @@ class ClickOptions:
         """Whether the model is one that is known by name, and not a folder."""
         return self.model is not None and is_click_model(self.model)
 
+    @property
+    def is_network(self) -> bool:
+        """Whether it is the network that forecasts, trained now or before."""
+        return self.model in (None, NETWORK) or not self.names_a_model
+
     def check(self, exposure: str | None) -> None:
         """See before long work that all can be done.
 
         Raises:
             OptionError: it cannot.
         """
-        if exposure is not None:
-            self.make()
+        if exposure is not None and (self.names_a_model or self.model is None):
+            self.make(0)
+        if self.recalibrate and not (self.names_a_model or self.model is None):
+            raise OptionError("--recalibrate needs a model that is trained now: leave --model out.")
         if self.ranking is not None:
             check_table_name(self.ranking)
             check_place(self.ranking)
@@ -88,16 +96,22 @@ def forecast_clicks(
     say: Messages,
 ) -> None:
     """Fit, predict, and write rates, clicks and the ranking."""
-    model, horizon, level = options.make(), wanted.horizon or 1, wanted.levels
+    level = wanted.levels
     asked = panel.keys if pairs is None else pairs.keys
     plan = None
     if options.exposure_plan is not None:
         plan = read_plan(options.exposure_plan, panel, encoding=encoding)
-        check_covers(plan, panel.calendar.after(horizon), options.exposure_plan)
+        check_covers(plan, panel.calendar.after(wanted.horizon or 1), options.exposure_plan)
         if pairs is None:
             asked = asked.concat(plan.keys.take(asked.locate(plan.keys) < 0))
-    model.fit(panel, asked, horizon)
-    forecast = model.predict(panel, asked, horizon, level)
+    if options.is_network and not options.recalibrate:
+        forecaster = ready(panel, asked, wanted, say)
+        forecast = forecaster.predict(wanted.horizon, level, panel=panel, pairs=asked)
+    else:
+        _refuse_for_other_models(wanted)
+        model, horizon = options.make(wanted.seed), wanted.horizon or 1
+        model.fit(panel, asked, horizon)
+        forecast = model.predict(panel, asked, horizon, level)
     if not isinstance(forecast, RateForecast):
         raise ModelError(f"the model {options.model} gives no rates of clicks.")
     if options.negatives_kept is not None:
@@ -157,6 +171,17 @@ def check_sales_options(options: ClickOptions) -> None:
     given = options.given()
     if given:
         raise OptionError(f"{given[0]} is for clicks: name their impressions with --exposure.")
+
+
+def _refuse_for_other_models(wanted: Options) -> None:
+    """Refuse options of the network where another model forecasts.
+
+    Raises:
+        OptionError: one of them has a value.
+    """
+    for option, value in wanted.of_networks().items():
+        if value is not None:
+            raise OptionError(f"{option} is for the network: leave it out, or --model.")
 
 
 def refuse_for_clicks(given: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nestcast.commands import options
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
-from nestcast.data import Panel
+from nestcast.data import Keys, Panel
 from nestcast.data.pairs import Pairs, find_pairs
 from nestcast.errors import OptionError
 from nestcast.files import check_place
@@ -48,20 +48,22 @@ class Options:
         if self.horizon is not None and self.horizon < 1:
             raise OptionError(f"--horizon must be 1 or more, not {self.horizon}.")
         # A saved model has its own recipe and clip; to accept others would silently ignore them.
-        fitted_with = {
-            "--recipe": self.recipe,
-            "--effort": self.effort,
-            "--likelihood": self.likelihood,
-            "--cell": self.cell,
-            "--clip": self.clip,
-            "--save-model": self.save_model,
-        }
-        for option, value in fitted_with.items():
+        fitted_with = {"--recipe": self.recipe, "--clip": self.clip}
+        for option, value in (fitted_with | self.of_networks()).items():
             if self.model is not None and value is not None:
                 raise OptionError(f"{option} cannot be combined with --model: leave one out.")
         self.forecaster()
         if self.save_model is not None:
             check_place(self.save_model)
+
+    def of_networks(self) -> dict[str, object]:
+        """Options of networks that are trained now, with their values."""
+        return {
+            "--effort": self.effort,
+            "--likelihood": self.likelihood,
+            "--cell": self.cell,
+            "--save-model": self.save_model,
+        }
 
     def forecaster(self) -> Forecaster:
         """A forecaster that has learned nothing."""
@@ -126,29 +128,33 @@ def forecast_sales(
     Raises:
         NestcastError: whatever a user can mend.
     """
-    if wanted.model is not None:
-        forecaster = Forecaster.load(wanted.model)
-    else:
-        forecaster = _fit(panel, pairs, wanted, say)
-        if wanted.save_model is not None:
-            forecaster.save(wanted.save_model)
-            say.say(f"model saved to {wanted.save_model}")
     keys = None if pairs is None else pairs.keys
+    forecaster = ready(panel, keys, wanted, say)
     forecast = forecaster.predict(
         wanted.horizon, wanted.levels, panel=panel, pairs=keys, samples=samples
     )
     return Made(panel, pairs, forecaster, forecast)
 
 
-def _fit(panel: Panel, pairs: Pairs | None, wanted: Options, say: Messages) -> Forecaster:
+def ready(panel: Panel, keys: Keys | None, wanted: Options, say: Messages) -> Forecaster:
+    """A forecaster that was saved, or one that is trained now.
+
+    Args:
+        panel: to train on.
+        keys: the series that will be asked for, if not those of the panel.
+        wanted: what to forecast and how.
+        say: told of progress and of what was trained.
+    """
+    if wanted.model is not None:
+        return Forecaster.load(wanted.model)
     forecaster = wanted.forecaster()
     with say.training() as report:
-        forecaster.fit(panel, None if pairs is None else pairs.keys, report)
+        forecaster.fit(panel, keys, report)
     rows = forecaster.layers()
     total = sum(parameters for *_, parameters in rows)
-    say.table(
-        f"recipe {forecaster.recipe}",
-        ["layer", "output", "parameters"],
-        [*rows, ("total", "", total)],
-    )
+    header = ["layer", "output", "parameters"]
+    say.table(f"recipe {forecaster.recipe}", header, [*rows, ("total", "", total)])
+    if wanted.save_model is not None:
+        forecaster.save(wanted.save_model)
+        say.say(f"model saved to {wanted.save_model}")
     return forecaster

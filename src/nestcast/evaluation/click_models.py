@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from nestcast.errors import OptionError
 from nestcast.evaluation import click_boosting
-from nestcast.evaluation.models import Model
+from nestcast.evaluation.models import Model, RecipeModel
 from nestcast.rates.models import EmpiricalBayes, LastWeek, pooled, smoothed
 from nestcast.rates.recalibration import METHODS, Recalibrated
 
 _PLAIN: dict[str, Callable[[int], Model]] = {
+    "nestcast": lambda seed: RecipeModel("global", seed),
     "pooled": lambda seed: pooled(),
     "last-week": lambda seed: LastWeek(),
     "ewma": lambda seed: smoothed(),
@@ -41,8 +42,9 @@ def click_model(name: str) -> Callable[[int], Model]:
         ('EmpiricalBayes', 'Recalibrated')
 
     Args:
-        name: `pooled`, `last-week`, `ewma`, `eb` (empirical Bayes), `eb-K` (of the last K periods),
-            `eb-moments`, `lightgbm`; each also with `+isotonic` or `+platt`, recalibrated.
+        name: `nestcast` (the network), `pooled`, `last-week`, `ewma`, `eb` (empirical Bayes),
+            `eb-K` (of the last K periods), `eb-moments`, `lightgbm`; each also with `+isotonic` or
+            `+platt`, recalibrated.
 
     Raises:
         OptionError: there is no such model, or the package that it needs is not installed.

@@ -49,7 +49,7 @@ def contender(
         OptionError: there is no such model, or the package that it needs is not installed.
     """
     if of_clicks:
-        return Contender(name, click_model(name), random="lightgbm" in name)
+        return Contender(name, click_model(name), random=name.startswith(("lightgbm", "nestcast")))
     if name in _RECIPES:
         return Contender(name, lambda seed: RecipeModel(_RECIPES[name], seed, clip), random=True)
     if name in METHODS:

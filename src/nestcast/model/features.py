@@ -52,7 +52,7 @@ class Features:
     """
 
     def __init__(self, panel: Panel, schema: Schema) -> None:
-        self.schema = schema
+        self.schema, self.horizon = schema, schema.horizon
         own_start = panel.start.astype(np.int64)
         panel = from_listing(with_name_parts(panel)[0])
         calendar = panel.calendar

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from nestcast.errors import OptionError
 from nestcast.recipes.base import Recipe
 from nestcast.recipes.global_network import GlobalNetwork
+from nestcast.recipes.rate_network import RateNetwork
 from nestcast.recipes.seed import SeedRecipe
 
-RECIPES: dict[str, type[Recipe]] = {recipe.name: recipe for recipe in (GlobalNetwork, SeedRecipe)}
+RECIPES: dict[str, type[Recipe]] = {
+    recipe.name: recipe for recipe in (GlobalNetwork, SeedRecipe, RateNetwork)
+}
 
 
 def recipe_named(name: str) -> type[Recipe]:
@@ -27,7 +30,7 @@ def make_recipe(name: str, clipped: bool, options: Mapping[str, str | None]) -> 
     Args:
         name: of the recipe.
         clipped: whether the target is clipped: its errors then count in its own units.
-        options: of the global recipe; None stands for its default.
+        options: of the networks; None stands for its default.
 
     Raises:
         OptionError: no such recipe, or it does not take an option.
@@ -36,6 +39,8 @@ def make_recipe(name: str, clipped: bool, options: Mapping[str, str | None]) -> 
     given = {option: value for option, value in options.items() if value is not None}
     if recipe is GlobalNetwork:
         return GlobalNetwork(squared=clipped, **given)
+    if recipe is RateNetwork:
+        return RateNetwork(**given)  # type: ignore[arg-type]
     if given:
         raise OptionError(
             f"the recipe {name} has no choice of {next(iter(given))}: leave it out, or use global."
@@ -43,4 +48,12 @@ def make_recipe(name: str, clipped: bool, options: Mapping[str, str | None]) -> 
     return recipe()
 
 
-__all__ = ["RECIPES", "GlobalNetwork", "Recipe", "SeedRecipe", "make_recipe", "recipe_named"]
+__all__ = [
+    "RECIPES",
+    "GlobalNetwork",
+    "RateNetwork",
+    "Recipe",
+    "SeedRecipe",
+    "make_recipe",
+    "recipe_named",
+]

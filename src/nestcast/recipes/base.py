@@ -26,11 +26,13 @@ class Prediction:
         mean: shape (asked, horizon).
         quantiles: shape (asked, horizon, probabilities).
         samples: paths, shape (asked, horizon, samples), if they were asked for.
+        concentration: of rates, shape (asked, horizon).
     """
 
-    mean: Floats
+    mean: NDArray[Any]
     quantiles: Floats
     samples: Floats | None = None
+    concentration: NDArray[np.float64] | None = None
 
 
 class Recipe(ABC):

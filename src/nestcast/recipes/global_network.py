@@ -27,26 +27,14 @@ from nestcast.model.schema import Schema, schema_of
 from nestcast.recipes.base import Prediction, Recipe
 from nestcast.recipes.batches import batches_of_similar_length
 from nestcast.recipes.holdout import HoldOut, Watch
-from nestcast.recipes.learning import Budget, Cases, ask, train_network
-from nestcast.training import Progress, Report
+from nestcast.recipes.layers import layers_of
+from nestcast.recipes.learning import Budget, Cases, Effort, ask, stages, train_network
+from nestcast.training import Report
 
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 60}  # longest sequence, in periods
 _HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _LARGEST_BATCH = 16_384  # series-steps
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much to spend.
-
-    Args:
-        members: networks whose forecasts are averaged.
-        budget: for each.
-    """
-
-    members: int
-    budget: Budget
 
 
 EFFORTS = {
@@ -145,10 +133,10 @@ class GlobalNetwork(Recipe):
         )
         self._build()
         cases = self._cases(panel, features, weight, named)
-        stages = _Stages(report, self.effort.members + 1)
-        budget = self._hold_out(cases, generator, next(stages))
+        reports = stages(report, self.effort.members + 1)
+        budget = self._hold_out(cases, generator, next(reports))
         for network in self._networks:
-            self._train(network, cases, budget, generator, next(stages))
+            self._train(network, cases, budget, generator, next(reports))
 
     def _build(self) -> None:
         settings = self._settings
@@ -162,7 +150,7 @@ class GlobalNetwork(Recipe):
         weight: Tensor | None = None,
         named: Tensor | None = None,
     ) -> Cases:
-        def size(series: Tensor, periods: Tensor) -> Size:
+        def size(series: Tensor, periods: Tensor, _: Tensor) -> Size:
             level = features.scale(series, periods)[..., None]  # (steps, batch, 1)
             unit = torch.full_like(level, _UNIT * self._settings.schema.typical)
             return Size(level, unit if self._settings.squared else level)
@@ -257,22 +245,10 @@ class GlobalNetwork(Recipe):
 
     def layers(self) -> list[tuple[str, str, int]]:
         """See `Recipe.layers`."""
-        settings, network = self._settings, self._networks[0]
-        config = settings.network
-        names = {"nested": f"NestedLSTM(depth={config.depth})", "lstm": "LSTM", "gru": "GRU"}
-        encoder = names.get(config.cell, "no recurrence")
-        parts: list[tuple[str, str, nn.Module]] = [
-            (f"Embedding({name})", f"({e.embedding_dim})", e)
-            for name, e in zip(settings.schema.vocabularies, network.embeddings, strict=True)
-        ]
-        parts += [
-            (encoder, f"(steps, {config.hidden_size})", network.encoder),
-            ("Head", f"(steps, {settings.schema.horizon}, {config.outputs})", network.head),
-        ]
-        rows = [(n, s, sum(p.numel() for p in m.parameters())) for n, s, m in parts]
-        one = sum(count for *_, count in rows)
-        more = settings.members - 1
-        return [*rows, (f"{more} more such networks", "", more * one)] if more else rows
+        schema = self._settings.schema
+        return layers_of(
+            self._networks, self._settings.network, tuple(schema.vocabularies), schema.horizon
+        )
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Recipe.state`."""
@@ -288,28 +264,6 @@ class GlobalNetwork(Recipe):
         networks.load_state_dict(dict(tensors))
         networks.eval()
         return recipe
-
-
-class _Stages:
-    """One report for several trainings: their epochs are counted on."""
-
-    def __init__(self, report: Report, stages: int) -> None:
-        self._report, self._stages, self._done = report, stages, 0
-
-    def __next__(self) -> Report:
-        stage, self._done = self._done, self._done + 1
-
-        def report(progress: Progress) -> None:
-            before = stage * progress.epochs
-            self._report(
-                replace(
-                    progress,
-                    epoch=before + progress.epoch,
-                    epochs=self._stages * progress.epochs,
-                )
-            )
-
-        return report
 
 
 def _population(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,25 @@ _MOST_CALIBRATED = 200_000  # and behind a calibration
 _CHECKS = 12  # losses taken while training
 
 Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Forecasts of some series from one origin, and what happened.
+
+    Args:
+        rows: the series, shape (batch,).
+        raw: outputs of the network, shape (batch, ahead, outputs).
+        size: of the series, shape (batch, ahead).
+        target: what happened, shape (batch, ahead).
+        known: whether that is known, shape (batch, ahead).
+    """
+
+    rows: Rows
+    raw: Tensor
+    size: Size
+    target: Tensor
+    known: Tensor
 
 
 class HoldOut:
@@ -59,45 +79,43 @@ class HoldOut:
     def loss(self, network: ForecastNetwork) -> float:
         """Mean loss per cell on some of the series."""
         total = count = 0.0
-        for raw, size, target, known, weight in self._asked(network, _MOST_JUDGED):
-            value = -self._family.log_prob(raw, size, target)
+        for held in self.asked(network, _MOST_JUDGED):
+            value = -self._family.log_prob(held.raw, held.size, held.target)
             if self._squared:
-                error = (self._family.mean(raw, size) - target) ** 2
+                error = (self._family.mean(held.raw, held.size) - held.target) ** 2
                 value = value + error / self._cases.features.power
-            used = known * weight
+            used = held.known * self._cases.weight[torch.from_numpy(held.rows), None]
             total += float((value * used).sum())
             count += float(used.sum())
         return total / max(count, 1e-9)
 
     def calibration(self, network: ForecastNetwork) -> Calibration:
         """What the network's probabilities are worth."""
-        horizon = self._cases.features.schema.horizon
+        horizon = self._cases.features.horizon
         pits, sizes = [], []
-        for raw, size, target, known, _ in self._asked(network, _MOST_CALIBRATED):
-            upto = self._family.cdf(raw, size, target)
+        for held in self.asked(network):
+            upto = self._family.cdf(held.raw, held.size, held.target)
             if self._family.counts:
-                below = self._family.cdf(raw, size, target - 1)
+                below = self._family.cdf(held.raw, held.size, held.target - 1)
                 upto = spread_over(below, upto, self._generator)
-            pit = np.full((len(target), horizon), np.nan)
-            pit[:, : target.shape[1]] = np.where(known.numpy(), upto, np.nan)
+            pit = np.full((len(held.rows), horizon), np.nan)
+            pit[:, : upto.shape[1]] = np.where(held.known.numpy(), upto, np.nan)
             pits.append(pit)
-            sizes.append(size.level[:, 0].double().numpy())
+            sizes.append(held.size.level[:, 0].double().numpy())
         return Calibration.of(np.concatenate(pits), np.concatenate(sizes))
 
-    def _asked(
-        self, network: ForecastNetwork, most: int
-    ) -> Iterator[tuple[Tensor, Size, Tensor, Tensor, Tensor]]:
-        """Raw outputs, sizes, truths, whether known, and weights, each (batch, ahead)."""
+    def asked(self, network: ForecastNetwork, most: int = _MOST_CALIBRATED) -> Iterator[Held]:
+        """Forecasts from each origin of about so many series in all."""
         features = self._cases.features
         for origin, rows in self._rows.items():
             some = rows[: max(1, most // len(self._rows))]
-            ahead = min(features.schema.horizon, features.length - origin)
+            ahead = min(features.horizon, features.length - origin)
             for part in np.array_split(some, -(-len(some) // _BATCH)):
                 raw, size = ask([network], self._cases, part, origin, ahead)
                 series, at = torch.from_numpy(part), torch.full((1, len(part)), origin)
                 target, known = features.targets(series, at, torch.arange(ahead))
-                size = Size(size.level.expand_as(target[0]), size.unit.expand_as(target[0]))
-                yield raw, size, target[0], known[0], self._cases.weight[series, None]
+                size = Size(*(one.expand_as(target[0]) for one in (size.level, size.unit)))
+                yield Held(part, raw, size, target[0], known[0])
 
 
 class Watch:

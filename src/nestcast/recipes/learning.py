@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nestcast.model.features import Features
+from nestcast.data.calendar import Frequency
 from nestcast.model.likelihood import Likelihood, Size
 from nestcast.model.network import ForecastNetwork
 from nestcast.recipes.batches import batches_of_similar_length
-from nestcast.training import Report, TrainingOptions, train
+from nestcast.training import Progress, Report, TrainingOptions, train
 
 _LARGEST_BATCH = 16_384  # series-steps
 _MOST_EPOCHS = 20
@@ -23,7 +24,35 @@ _UNKNOWN_RATE = 0.02  # share of training series whose embedded values are hidde
 _NEARLY_ALL = 0.75  # the last quarter of a training only settles
 _STEPS_AHEAD = 6  # periods ahead that one batch trains on
 
-SizeOf = Callable[[Tensor, Tensor], Size]  # from series (batch,) and periods (steps, batch)
+# From series, periods and periods ahead, as for `Inputs.ahead`, to (steps, batch, ahead or 1).
+SizeOf = Callable[[Tensor, Tensor, Tensor], Size]
+
+
+class Inputs(Protocol):
+    """What a network learns from, at any step of any series.
+
+    Args:
+        start: first period of each series, shape (series,).
+        length: periods known.
+        freq: their length.
+        horizon: periods ahead.
+        power: mean square of the target.
+    """
+
+    start: Tensor
+    length: int
+    freq: Frequency
+    horizon: int
+    power: float
+
+    def past(self, rows: Tensor, periods: Tensor) -> Tensor:
+        """What is known before each period (steps, batch) of some series (batch,)."""
+
+    def ahead(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
+        """What is known of periods ahead (ahead,), shape (steps, batch, ahead, features)."""
+
+    def targets(self, rows: Tensor, periods: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """What happened then, and whether it is known, shape (steps, batch, ahead)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +68,7 @@ class Cases:
         context: longest sequence, in periods.
     """
 
-    features: Features
+    features: Inputs
     codes: Tensor
     size: SizeOf
     weight: Tensor
@@ -71,6 +100,33 @@ class Budget:
         return Budget(math.ceil(self.steps * share), math.ceil(self.updates * share))
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How much to spend.
+
+    Args:
+        members: networks whose forecasts are averaged.
+        budget: for each.
+    """
+
+    members: int
+    budget: Budget
+
+
+def stages(report: Report, count: int) -> Iterator[Report]:
+    """One report for each of several trainings, whose epochs are counted on."""
+
+    def staged(stage: int) -> Report:
+        def tell(progress: Progress) -> None:
+            before = stage * progress.epochs
+            epochs = count * progress.epochs
+            report(replace(progress, epoch=before + progress.epoch, epochs=epochs))
+
+        return tell
+
+    return map(staged, range(count))
+
+
 def train_network(
     network: ForecastNetwork,
     family: Likelihood,
@@ -100,7 +156,7 @@ def train_network(
     available = np.flatnonzero(lengths > 0)
     if len(available) == 0:
         return
-    horizon = features.schema.horizon
+    horizon = features.horizon
     ahead_at_once = min(horizon, _STEPS_AHEAD)
     steps = int(lengths.sum())
     batch_steps = min(_LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, steps // 50))
@@ -138,9 +194,9 @@ def train_network(
             features.ahead(series, periods, wanted),
             cases.codes[series].masked_fill(hidden, 0),
         )
-        size = cases.size(series, periods)
+        size = cases.size(series, periods, wanted)
         total = used.sum().clamp(min=1)
-        value = -(family.log_prob(raw, size, target) * used).sum() / total
+        value: Tensor = -(family.log_prob(raw, size, target) * used).sum() / total
         if squared:
             error = (family.mean(raw, size) - target) ** 2
             value = value + (error * used).sum() / total / features.power
@@ -169,20 +225,20 @@ def ask(
         ahead: how many.
 
     Returns:
-        Raw outputs (batch, ahead, outputs) and the size of each series, (batch, 1).
+        Raw outputs (batch, ahead, outputs) and sizes, (batch, ahead) or (batch, 1).
     """
     features = cases.features
-    series = torch.from_numpy(rows)
+    series, steps = torch.from_numpy(rows), torch.arange(ahead)
     count = (origin - features.start[series] + 1).clamp(min=1, max=cases.context)
     step = torch.arange(int(count.max()))[:, None]
     periods = (origin - count + 1 + step).clamp(max=origin)
     with torch.no_grad():
         known = features.past(series, periods)
-        of_ahead = features.ahead(series, periods, torch.arange(ahead))
+        of_ahead = features.ahead(series, periods, steps)
         codes = cases.codes[series]
         raw = torch.stack(
             [network(known, of_ahead, codes, last=count - 1) for network in networks]
         ).mean(dim=0)
         at = torch.full_like(series, origin)[None]
-        size = cases.size(series, at)
+        size = cases.size(series, at, steps)
     return raw, Size(size.level[0], size.unit[0])

@@ -1,0 +1,266 @@
+"""The recipe `rates`: one network for the click-through rates of all series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import special
+from torch import Tensor, nn
+
+from nestcast.data.keys import Keys
+from nestcast.data.panel import Panel
+from nestcast.errors import DataError, OptionError
+from nestcast.model.clicks import BetaBinomial, Binomial
+from nestcast.model.likelihood import Size
+from nestcast.model.network import Cell, ForecastNetwork, NetworkConfig
+from nestcast.model.population import with_series
+from nestcast.rates.dispersion import Dispersion, Past, fit_dispersion
+from nestcast.rates.features import RateFeatures, RateSchema, rate_schema_of
+from nestcast.recipes.base import Prediction, Recipe
+from nestcast.recipes.holdout import Held, HoldOut, Watch
+from nestcast.recipes.layers import layers_of
+from nestcast.recipes.learning import Budget, Cases, Effort, ask, stages, train_network
+from nestcast.training import Report
+
+Values = NDArray[np.float64]
+
+_CONTEXT = 60  # longest sequence, in periods
+_HELD = 14  # periods from which is learned how far rates stray from forecasts
+_HIDDEN, _HEAD = 24, 24
+_AT_ONCE = 4096  # series
+_TRUSTS = (0.25, 0.5, 0.75, 1.0)
+
+RATE_EFFORTS = {
+    "quick": Effort(1, Budget(300_000, 150)),
+    "standard": Effort(3, Budget(1_000_000, 400)),
+    "best": Effort(8, Budget(3_000_000, 800)),
+}
+OF_CLICKS = {family.name: family for family in (BetaBinomial, Binomial)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fitted networks need to know besides their weights; all of it fits into JSON.
+
+    Args:
+        family: name of the likelihood.
+        members: number of networks.
+        schema: their inputs.
+        network: their shape.
+        trust: how far to go from the base to what they say, from 0 to 1.
+        dispersion: how far rates stray from forecasts.
+    """
+
+    family: str
+    members: int
+    schema: RateSchema
+    network: NetworkConfig
+    trust: float = 1.0
+    dispersion: Dispersion = Dispersion()  # noqa: RUF009, it is frozen
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` takes."""
+        return {
+            "family": self.family,
+            "members": self.members,
+            "schema": self.schema.to_json(),
+            "network": asdict(self.network),
+            "trust": self.trust,
+            "dispersion": asdict(self.dispersion),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The settings that were saved."""
+        network = {**values["network"], "vocabularies": tuple(values["network"]["vocabularies"])}
+        return cls(
+            values["family"],
+            values["members"],
+            RateSchema.from_json(values["schema"]),
+            NetworkConfig(**network),
+            values["trust"],
+            Dispersion(**values["dispersion"]),
+        )
+
+
+class RateNetwork(Recipe):
+    """A recurrent network that corrects a smoothed rate, trained on all series at once.
+
+    Args:
+        effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
+        family: `beta-binomial` or `binomial`.
+        cell: `nested`, `lstm`, `gru` or `mlp`.
+
+    Raises:
+        OptionError: an option has no such value.
+    """
+
+    name = "rates"
+
+    def __init__(
+        self, effort: str = "standard", family: str = "beta-binomial", cell: Cell = "nested"
+    ) -> None:
+        for wanted, known, what in (
+            (effort, RATE_EFFORTS, "effort"),
+            (family, OF_CLICKS, "likelihood of clicks"),
+        ):
+            if wanted not in known:
+                raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
+        self._effort, self._cell = RATE_EFFORTS[effort], cell
+        self._family = OF_CLICKS[family]()
+        self._settings: Settings
+        self._networks: list[ForecastNetwork]
+
+    def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
+        """See `Recipe.fit`."""
+        if panel.exposure is None or not panel.exposure.sum() > 0:
+            raise DataError("there is not one impression to learn from: give more rows.")
+        generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
+        schema = rate_schema_of(panel, horizon)
+        features = RateFeatures(panel, schema)
+        past, ahead = features.sizes()
+        self._settings = Settings(
+            self._family.name,
+            self._effort.members,
+            schema,
+            NetworkConfig(
+                past=past,
+                ahead=ahead,
+                outputs=self._family.parameters,
+                vocabularies=tuple(map(len, schema.vocabularies.values())),
+                cell=self._cell,
+                hidden_size=_HIDDEN,
+                head_size=_HEAD,
+            ),
+        )
+        self._build()
+        cases = self._cases(panel, features)
+        reports = stages(report, self._effort.members + 1)
+        budget = self._hold_out(cases, generator, next(reports))
+        for network in self._networks:
+            if self._settings.trust > 0:
+                train_network(network, self._family, cases, budget, generator, next(reports))
+
+    def _build(self) -> None:
+        settings = self._settings
+        self._family = OF_CLICKS[settings.family]()
+        self._networks = [ForecastNetwork(settings.network) for _ in range(settings.members)]
+
+    def _cases(self, panel: Panel, features: RateFeatures) -> Cases:
+        def size(series: Tensor, periods: Tensor, wanted: Tensor) -> Size:
+            shown = features.exposure(series, periods, wanted)
+            return Size(features.level(series, periods)[..., None].expand_as(shown), shown)
+
+        codes = [
+            Keys({"value": np.asarray(values)}).locate(Keys({"value": panel.keys[name]})) + 1
+            for name, values in self._settings.schema.vocabularies.items()
+        ]
+        empty = np.zeros((len(panel), 0), np.int64)
+        known = torch.from_numpy(np.column_stack([empty, *codes]))
+        return Cases(features, known, size, torch.ones(len(panel)), None, _CONTEXT)
+
+    def _hold_out(self, cases: Cases, generator: np.random.Generator, report: Report) -> Budget:
+        """Learn from the last periods how long to train, and how far rates stray from forecasts."""
+        features, budget = cases.features, self._effort.budget
+        horizon = self._settings.schema.horizon
+        until = features.length - min(max(horizon, _HELD), features.length // 4)
+        held_out = HoldOut(cases, self._family, until, False, generator)
+        if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
+            return budget
+        network = ForecastNetwork(self._settings.network)
+        watch = Watch(network, held_out, report)
+        train_network(network, self._family, cases, budget, generator, watch, until=until)
+        watch.restore()
+        forecasts = list(held_out.asked(network))
+        trust = _trust(forecasts, len(cases.codes))
+        past = _past(forecasts, trust)
+        self._settings = replace(self._settings, trust=trust, dispersion=fit_dispersion(past))
+        return budget.part(watch.share)
+
+    def predict(
+        self,
+        panel: Panel,
+        asked: Keys,
+        horizon: int,
+        probabilities: Sequence[float],
+        samples: int = 0,
+    ) -> Prediction:
+        """The expected rates, and their concentration; no quantiles."""
+        panel, at = with_series(panel, asked)
+        features = RateFeatures(panel, self._settings.schema)
+        cases = self._cases(panel, features)
+        rows, position = np.unique(at, return_inverse=True)
+        mean = np.empty((len(rows), horizon))
+        for part in np.array_split(np.arange(len(rows)), len(rows) // _AT_ONCE + 1):
+            raw, size = ask(self._networks, cases, rows[part], features.length, horizon)
+            mean[part] = _rates(raw, size, self._settings.trust)
+        step = np.arange(1.0, horizon + 1)
+        found = self._settings.dispersion.concentration(mean, np.zeros_like(mean), step)
+        none = np.zeros((len(position), horizon, 0), np.float32)
+        return Prediction(mean[position], none, concentration=found[position])
+
+    def layers(self) -> list[tuple[str, str, int]]:
+        """See `Recipe.layers`."""
+        schema = self._settings.schema
+        return layers_of(
+            self._networks, self._settings.network, tuple(schema.vocabularies), schema.horizon
+        )
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """See `Recipe.state`."""
+        return self._settings.to_json(), dict(nn.ModuleList(self._networks).state_dict())
+
+    @classmethod
+    def restore(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
+        """See `Recipe.restore`."""
+        recipe = cls()
+        recipe._settings = Settings.from_json(settings)
+        recipe._build()
+        networks = nn.ModuleList(recipe._networks)
+        networks.load_state_dict(dict(tensors))
+        networks.eval()
+        return recipe
+
+
+def _rates(raw: Tensor, size: Size, trust: float) -> Values:
+    """Expected rates, so far from the base."""
+    return np.asarray((size.level + trust * raw[..., 0]).double().sigmoid().numpy())
+
+
+def _past(forecasts: Sequence[Held], trust: float) -> Past:
+    """Forecasts and what happened, in rows."""
+    parts = []
+    for held in forecasts:
+        on = held.known.numpy()
+        rate = _rates(held.raw, held.size, trust)
+        step = np.broadcast_to(np.arange(1.0, on.shape[1] + 1), on.shape)
+        found = (rate, np.zeros_like(rate), step, held.target.double(), held.size.unit.double())
+        parts.append([np.asarray(one)[on] for one in found])
+    return Past(*(np.concatenate(one) for one in zip(*parts, strict=True)))
+
+
+def _trust(forecasts: Sequence[Held], series: int) -> float:
+    """How far to go from the base to what a network said of periods that it had not seen.
+
+    That is as far as the log-loss surely falls: less two standard errors of its fall, from the
+    differences between series. Where nothing surely falls, the base is the forecast.
+    """
+    rows = np.concatenate([np.repeat(held.rows, held.known.sum(dim=1)) for held in forecasts])
+    base = _log_losses(_past(forecasts, 0.0))
+    best, found = 0.0, 0.0
+    for trust in _TRUSTS:
+        fall = np.bincount(rows, base - _log_losses(_past(forecasts, trust)), series)
+        surely = fall.sum() - 2 * np.sqrt((fall**2).sum())
+        if surely > best:
+            best, found = float(surely), trust
+    return found
+
+
+def _log_losses(past: Past) -> Values:
+    clicks, missed = past.clicks, past.impressions - past.clicks
+    return np.asarray(-special.xlogy(clicks, past.mean) - special.xlog1py(missed, -past.mean))

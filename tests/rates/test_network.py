@@ -1,0 +1,132 @@
+"""The network of click-through rates."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import special
+
+from nestcast import Forecaster, Keys
+from nestcast.errors import ModelError, OptionError
+from nestcast.rateforecast import RateForecast
+from nestcast.rates import EmpiricalBayes
+from nestcast.rates.features import RateFeatures, rate_schema_of
+from tests.clicks import account
+from tests.panels import store
+
+NEW = Keys({"campaign": np.array([2, 99]), "ad": np.array([1000, 1001])})
+
+
+def log_loss(rate, clicks, shown):
+    return -(special.xlogy(clicks, rate) + special.xlog1py(shown - clicks, -rate)).sum()
+
+
+@pytest.mark.usefixtures("short_training")
+def test_it_forecasts_rates_of_known_and_new_ads():
+    panel = account()
+    asked = panel.keys.concat(NEW)
+    found = Forecaster(3).fit(panel, asked).predict(level=[80, 95])
+    assert isinstance(found, RateForecast)
+    assert found.mean.shape == (len(asked), 3)
+    assert ((found.mean > 0) & (found.mean < 1)).all()
+    assert (found.clicks <= found.exposure).all()
+    low, high = found.interval(80)
+    assert ((low <= found.mean) & (found.mean <= high)).all()
+    of_campaign = found.mean[: len(panel)][panel.keys["campaign"] == 2]
+    assert of_campaign.min() < found.mean[-2, 0] < of_campaign.max()
+
+
+@pytest.mark.usefixtures("short_training")
+def test_a_saved_model_forecasts_the_same(tmp_path):
+    panel = account()
+    forecaster = Forecaster(2, seed=3, likelihood="binomial", cell="gru").fit(panel)
+    forecaster.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    found = loaded.predict(panel=panel)
+    np.testing.assert_array_equal(found.mean, forecaster.predict().mean)
+    np.testing.assert_array_equal(found.quantiles, forecaster.predict().quantiles)
+
+
+@pytest.mark.usefixtures("short_training")
+def test_the_same_seed_gives_the_same_forecast():
+    panel = account()
+    one, two = (Forecaster(2, seed=4).fit(panel).predict().mean for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_features_know_nothing_of_what_comes_after():
+    panel = account()
+    schema = rate_schema_of(panel, 2)
+    features = RateFeatures(panel, schema)
+    shown = panel.exposure.copy()
+    shown[:, 20:] += 1000
+    other = RateFeatures(replace(panel, exposure=shown), schema)
+    rows, periods = torch.arange(len(panel)), torch.arange(21)[:, None].expand(-1, len(panel))
+    torch.testing.assert_close(features.past(rows, periods), other.past(rows, periods))
+    torch.testing.assert_close(features.level(rows, periods), other.level(rows, periods))
+
+
+def test_the_base_of_a_steady_rate_is_that_rate():
+    panel = account()
+    rate = panel.target.sum() / panel.exposure.sum()
+    even = replace(panel, target=panel.exposure * rate)
+    level = RateFeatures(even, rate_schema_of(even, 1))._base
+    np.testing.assert_allclose(level.sigmoid()[:, 1:], rate, rtol=1e-3)
+
+
+def fading(seed=0, days=60, ads=120):
+    """Ads whose rate falls by 7% a day from their first one on, which ends what a mean can say."""
+    rng = np.random.default_rng(seed)
+    panel = account(ads=ads // 3, days=days, seed=seed, shown=3000.0)
+    start = rng.integers(0, days - 8, len(panel)).astype(np.int32)
+    age = np.arange(days) - start[:, None]
+    rate = rng.lognormal(-3, 0.3, (len(panel), 1)) * 0.93 ** np.maximum(age, 0)
+    shown = np.where(age >= 0, panel.exposure, 0)
+    clicks = rng.binomial(shown.astype(int), rate).astype(np.float32)
+    return replace(panel, start=start, exposure=shown.astype(np.float32), target=clicks), rate
+
+
+def test_it_learns_how_rates_fade():
+    panel, rate = fading()
+    past, horizon = panel.until(53), 7
+    network = Forecaster(horizon, seed=0, effort="quick").fit(past).predict()
+    model = EmpiricalBayes()
+    model.fit(past, past.keys, horizon)
+    bayes = model.predict(past, past.keys, horizon, [80])
+    at = panel.keys.locate(past.keys)
+    clicks, shown = panel.target[at, 53:], panel.exposure[at, 53:]
+    truth = log_loss(rate[at, 53:], clicks, shown)
+    excess = [log_loss(one.mean, clicks, shown) - truth for one in (network, bayes)]
+    assert excess[0] < 0.5 * excess[1]
+
+
+def test_rates_that_stand_still_are_left_to_the_base():
+    rng = np.random.default_rng(1)
+    panel = account(days=40, seed=1, shown=2000.0)
+    rate = rng.beta(4, 96, (len(panel), 1))
+    clicks = rng.binomial(panel.exposure.astype(int), rate).astype(np.float32)
+    forecaster = Forecaster(5, effort="quick").fit(replace(panel, target=clicks))
+    found = forecaster.predict().mean
+    # The base's own error is that of some thousand impressions.
+    assert np.abs(special.logit(found) - special.logit(rate)).mean() < 0.15
+
+
+def test_mistakes_are_told():
+    panel = account()
+    with pytest.raises(OptionError, match="clip is for sales"):
+        Forecaster(clip=(0, 20)).fit(panel)
+    with pytest.raises(OptionError, match="recipe seed is for sales"):
+        Forecaster(recipe="seed").fit(panel)
+    with pytest.raises(OptionError, match="unknown likelihood of clicks 'poisson'"):
+        Forecaster(likelihood="poisson").fit(panel)
+    with pytest.raises(OptionError, match="need impressions"):
+        Forecaster(likelihood="binomial").fit(store())
+
+
+@pytest.mark.usefixtures("short_training")
+def test_sales_and_clicks_are_not_mixed_up():
+    panel = account()
+    forecaster = Forecaster(effort="quick").fit(panel)
+    with pytest.raises(ModelError, match="fitted on clicks"):
+        forecaster.predict(panel=replace(panel, exposure=None))
