@@ -10,7 +10,7 @@ import numpy as np
 from nestcast.commands.forecasting import Made, Options
 from nestcast.commands.reading import Reading
 from nestcast.commands.selling import Selling, make_ranked
-from nestcast.console import Messages
+from nestcast.console import Messages, plain
 from nestcast.data import write_table
 from nestcast.data.keys import Column, item_column
 from nestcast.data.tables import check_table_name
@@ -84,7 +84,8 @@ def run_rank(
         write_table(ranking.to_columns(), shown.output)
     if shown.daily is not None:
         write_table(ranking.rate.to_columns(), shown.daily)
-    _show(ranking, shown.top, say)
+    if shown.top:
+        _show(ranking, shown.top, say)
     for note in ranking.notes:
         say.say(note)
     if shown.output is not None:
@@ -92,10 +93,10 @@ def run_rank(
     if shown.daily is not None:
         say.say(f"units of each day written to {shown.daily}")
     if shown.what_if is not None:
-        _ask(made, *shown.asked, say)
+        _ask(made, *shown.asked)
 
 
-def _ask(made: Made, item: str, price: float, say: Messages) -> None:
+def _ask(made: Made, item: str, price: float) -> None:
     """Forecast one item at another price."""
     asked = made.forecast.keys
     key = item_column(asked)
@@ -110,7 +111,7 @@ def _ask(made: Made, item: str, price: float, say: Messages) -> None:
         asked[key][rows[0]],
         price,
     )
-    say.say(f"{key} {item}: {found.text}")
+    print(plain(f"{key} {item}: {found.text}"))
 
 
 def _show(ranking: Ranking, top: int, say: Messages) -> None:
