@@ -104,6 +104,20 @@ def test_the_profile_of_days_is_found_again(seed):
     assert others.std() < 0.1
 
 
+def test_a_launch_of_one_year_is_no_holiday():
+    days = np.datetime64("2022-01-01") + np.arange(1096)
+    sold = np.random.default_rng(0).poisson(400, 1096).astype(float)
+    sold[days == np.datetime64("2023-05-19")] *= 6
+    sold[(days.astype("M8[M]").astype(int) % 12 == 0) & (days == days.astype("M8[M]"))] *= 0.1
+    calendar = Calendar("1mo", days[0], 36)
+    panel = replace(panel_of(1), calendar=calendar, target=np.zeros((1, 36), np.float32))
+    found = learn_day_profile(replace(panel, daily=DailyTotals(days[0], sold)))
+    launch = int((np.datetime64("2000-05-19") - np.datetime64("2000-01-01")).astype(int))
+    assert found.date[launch] < 1.2
+    assert found.date[0] < 0.9  # closed on the first of each January
+    assert found.date[0] == found.date.min()
+
+
 def test_months_have_no_profile_of_days():
     assert learn_day_profile(store()) is None
 

@@ -116,7 +116,9 @@ def learn_day_profile(panel: Panel) -> DayProfile | None:
     if not factor.any():
         return None
     usual = _within_periods(factor[weekday][None], calendar)
-    date = _factors(overall, usual * _of_periods(overall, calendar), _date(days), 366)[0]
+    expected = usual * _of_periods(overall, calendar)
+    date = _factors(overall, expected, _date(days), 366)[0]
+    date = _in_most_years(date, _over(overall, expected)[0], days)
     usual = _within_periods(usual * date[_date(days)], calendar)
     by = {
         name: (values, _factors(totals, usual * _of_periods(totals, calendar), weekday, 7))
@@ -159,6 +161,27 @@ def _factors(observed: Values, expected: Values, cell: Codes, cells: int) -> Val
     spread = max(excess, 0) / max(precision.sum(), 1e-300)
     weight = np.where(known, spread * precision / (1 + spread * precision), would > 0)
     return np.asarray(np.maximum(1 + weight * (raw - 1), 0))
+
+
+def _in_most_years(factor: Values, ratio: Values, days: Dates) -> Values:
+    """Factors of dates, no further from 1 than in the middle one of the years seen.
+
+    What was launched, or closed, on one day of one year is no holiday. Of two years the one nearer
+    to 1 counts.
+
+    Args:
+        factor: of each date, shape (366,).
+        ratio: what was sold on each day over what would have been, shape (days,).
+        days: the days.
+    """
+    year = days.astype("M8[Y]").astype(np.int64)
+    seen = np.full((year[-1] - year[0] + 1, 366), np.nan)
+    seen[year - year[0], _date(days)] = ratio
+    dates = np.isfinite(seen).any(axis=0)
+    low, high = np.ones(366), np.ones(366)
+    low[dates] = np.nanquantile(seen[:, dates], 0.5, axis=0, method="lower")
+    high[dates] = np.nanquantile(seen[:, dates], 0.5, axis=0, method="higher")
+    return np.clip(factor, np.minimum(high, 1), np.maximum(low, 1))
 
 
 def _within_periods(values: Values, calendar: Calendar) -> Values:
