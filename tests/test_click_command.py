@@ -10,6 +10,7 @@ from nestcast import cli
 from nestcast.data.simulate import simulate_ads
 
 KEYS = "campaign,placement,ad"
+pytestmark = pytest.mark.usefixtures("short_training")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from nestcast.data import Panel, read_pairs, read_panel, write_table
 from nestcast.data.simulate import simulate_sales
 from nestcast.errors import OptionError
 from nestcast.evaluation import backtest
+from nestcast.evaluation.models import RecipeModel
+from nestcast.evaluation.registry import Contender
 from nestcast.files import check_place
 from nestcast.forecast import Floats, Forecast
 from nestcast.forecaster import Forecaster
@@ -23,6 +25,7 @@ from nestcast.seller.demand import PATHS
 _CLIP = (0.0, 20.0)  # as the competition that the layout is from scores
 _SHOWN = 8
 _ORIGINS = 3
+_EFFORT = "quick"
 
 
 def run_demo(folder: Path, seed: int, say: Messages) -> None:
@@ -50,7 +53,7 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
     panel = read_panel(data)
     pairs = read_pairs(data / "test.csv", series=panel.keys.names)
     say.say(f"read {panel.report.rows_read:,} daily rows: {len(panel):,} series")
-    forecaster = Forecaster(seed=seed, clip=_CLIP)
+    forecaster = Forecaster(seed=seed, clip=_CLIP, effort=_EFFORT)
     with say.training() as report:
         forecaster.fit(panel, pairs.keys, report)
     forecast = forecaster.predict(panel=panel, pairs=pairs.keys, samples=PATHS)
@@ -64,7 +67,7 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
     _show_errors(say, forecast, truth, past, month)
     accuracy = _backtest(panel, model, say)
     stock = read_stock(data / "stock.csv", series=panel.keys.names, attributes=panel.attributes)
-    ranked = rank(forecast, panel, stock)
+    ranked = rank(forecast, panel, stock, clip=_CLIP)
     write_table(ranked.to_columns(), ranking)
     advice = advice_of(ranked)
     write_report(forecast, panel, page, clip=_CLIP, accuracy=accuracy, advice=advice)
@@ -78,13 +81,18 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
 
 The same by hand:
   nestcast simulate shop-data --size demo --seed {seed}
-  nestcast forecast shop-data -o forecast.csv --clip 0,20 --report report.html"""
+  nestcast forecast shop-data -o forecast.csv --clip 0,20 --effort {_EFFORT} --report report.html"""
     )
 
 
 def _backtest(panel: Panel, model: Path, say: Messages) -> Accuracy:
     """How good such forecasts were in months already known, kept with the model."""
-    rules = ["nestcast", "naive", "seasonal-naive", "mean-3"]
+    rules: list[str | Contender] = ["naive", "seasonal-naive", "mean-3"]
+
+    def network(seed: int) -> RecipeModel:
+        return RecipeModel("global", seed, _CLIP, effort=_EFFORT)
+
+    rules.insert(0, Contender("nestcast", network, random=True))
     saved = model / FILE_NAME
     with say.steps(_ORIGINS * len(rules)) as tell:
         result = backtest(panel, rules, origins=_ORIGINS, refit=False, clip=_CLIP, tell=tell)

@@ -127,6 +127,15 @@ def test_shares_of_items_and_of_all_are_of_what_is_expected():
     assert found.rate.share_of["all"].sum() == pytest.approx(1)
 
 
+def test_a_clipped_forecast_is_compared_with_a_clipped_past():
+    panel = panel_of(1, np.full((1, 24), 473.0))
+    stock = Stock(panel.keys, np.array([30.0]))
+    found = rank(forecast_of(np.full((1, 1, 20), 20.0)), panel, stock, clip=(0, 20))
+    assert found.parts["change"][0] == 0
+    assert found.rate.last_period[0] == 20
+    assert any("clipped to 0 to 20" in note for note in found.notes)
+
+
 def by_price(slope):
     def predict(panel):
         price = panel.observed["price"][:, -1:]

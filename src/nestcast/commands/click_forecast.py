@@ -18,7 +18,7 @@ from nestcast.data.plans import check_covers, read_plan
 from nestcast.data.tables import check_table_name
 from nestcast.errors import ModelError, OptionError
 from nestcast.evaluation.click_models import click_model, is_click_model
-from nestcast.evaluation.models import Model
+from nestcast.evaluation.models import NETWORK, Model
 from nestcast.files import check_place
 from nestcast.rateforecast import RateForecast, unsampled_rate
 from nestcast.rates.ranking import ranking
@@ -26,7 +26,6 @@ from nestcast.rates.ranking import ranking
 if TYPE_CHECKING:
     from nestcast.data.pairs import Pairs
 
-NETWORK = "nestcast"
 _SHOWN = 10
 
 

@@ -41,7 +41,10 @@ Likelihood = Annotated[
     ),
 ]
 Cell = Annotated[
-    str | None, typer.Option(help="What remembers: nested (unless told), lstm, gru or mlp.")
+    str | None,
+    typer.Option(
+        help="What remembers: nested:2 (unless told), lstm:1, gru:1, with any number, or mlp."
+    ),
 ]
 
 Time = Annotated[str | None, typer.Option(help="Column with the date.")]

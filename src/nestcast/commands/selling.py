@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from nestcast.commands.forecasting import Made, Options, forecast_sales, read_asked
@@ -90,17 +90,13 @@ def ranked(made: Made, stock: Stock | None, selling: Selling) -> Ranking:
         stock: what is in stock.
         selling: the service level.
     """
-    found = rank(
-        each_once(made.forecast), made.panel, stock, service_level=selling.service_level / 100
+    return rank(
+        each_once(made.forecast),
+        made.panel,
+        stock,
+        service_level=selling.service_level / 100,
+        clip=made.forecaster.clip,
     )
-    clip = made.forecaster.clip
-    if stock is None or clip is None:
-        return found
-    note = (
-        f"The forecast was asked for with --clip {clip[0]:g},{clip[1]:g}: the stock of what sells "
-        f"more than {clip[1]:g} in a period is judged as if it sold {clip[1]:g}."
-    )
-    return replace(found, notes=(*found.notes, note))
 
 
 def advice_of(ranking: Ranking) -> Advice:

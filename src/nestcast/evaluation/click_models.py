@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from nestcast.errors import OptionError
 from nestcast.evaluation import click_boosting
-from nestcast.evaluation.models import Model, RecipeModel
+from nestcast.evaluation.models import NETWORK, Model, RecipeModel, network_options
 from nestcast.rates.models import EmpiricalBayes, LastWeek, pooled, smoothed
 from nestcast.rates.recalibration import METHODS, Recalibrated
 
 _PLAIN: dict[str, Callable[[int], Model]] = {
-    "nestcast": lambda seed: RecipeModel("global", seed),
     "pooled": lambda seed: pooled(),
     "last-week": lambda seed: LastWeek(),
     "ewma": lambda seed: smoothed(),
@@ -57,6 +56,8 @@ def click_model(name: str) -> Callable[[int], Model]:
         return lambda seed: Recalibrated(lambda: make(seed), method)
     if name in _PLAIN:
         return _PLAIN[name]
+    if (options := network_options(name)) is not None:
+        return lambda seed: RecipeModel("global", seed, None, **options)
     if name.startswith("eb-") and name.removeprefix("eb-").isdecimal():
         periods = int(name.removeprefix("eb-"))
         if periods > 0:
@@ -64,5 +65,5 @@ def click_model(name: str) -> Callable[[int], Model]:
     if name == "lightgbm":
         click_boosting.check_installed()
         return click_boosting.ClickBoosting
-    known = [*_PLAIN, "eb-7 (or another number)", "lightgbm"]
+    known = [NETWORK, *_PLAIN, "eb-7 (or another number)", "lightgbm"]
     raise OptionError(f"unknown model {name!r} of clicks: use any of {', '.join(known)}.")

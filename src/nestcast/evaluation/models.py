@@ -9,7 +9,11 @@ from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.forecast import Forecast
 from nestcast.forecaster import Forecaster
+from nestcast.model.network import check_cell
+from nestcast.recipes.global_network import EFFORTS
 from nestcast.training import Report, silent
+
+NETWORK = "nestcast"
 
 
 class Model(Protocol):
@@ -50,10 +54,17 @@ class RecipeModel:
         recipe: name of the recipe.
         seed: of its random numbers.
         clip: ends into which the target and the forecast are clipped.
+        options: further ones of the Forecaster, as `effort` and `cell`.
     """
 
-    def __init__(self, recipe: str, seed: int = 0, clip: tuple[float, float] | None = None) -> None:
-        self._settings = {"recipe": recipe, "seed": seed, "clip": clip}
+    def __init__(
+        self,
+        recipe: str,
+        seed: int = 0,
+        clip: tuple[float, float] | None = None,
+        **options: str,
+    ) -> None:
+        self._settings = {"recipe": recipe, "seed": seed, "clip": clip, **options}
         self._forecaster: Forecaster
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report = silent) -> None:
@@ -63,3 +74,18 @@ class RecipeModel:
     def predict(self, panel: Panel, asked: Keys, horizon: int, level: Sequence[float]) -> Forecast:
         """See `Model.predict`."""
         return self._forecaster.predict(horizon, level, panel=panel, pairs=asked)
+
+
+def network_options(name: str) -> dict[str, str] | None:
+    """Effort and cell in the name of a network; None if it is the name of something else.
+
+    Example:
+        >>> network_options("nestcast-quick-gru"), network_options("naive")
+        ({'effort': 'quick', 'cell': 'gru:1'}, None)
+    """
+    first, _, rest = name.partition("-")
+    if first != NETWORK:
+        return None
+    effort, _, cell = rest.partition("-") if rest.partition("-")[0] in EFFORTS else ("", "", rest)
+    options = {"effort": effort, "cell": cell and check_cell(cell)}
+    return {option: value for option, value in options.items() if value}

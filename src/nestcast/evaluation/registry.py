@@ -9,9 +9,8 @@ from nestcast.errors import OptionError
 from nestcast.evaluation import boosting, exponential
 from nestcast.evaluation.baselines import METHODS, Baseline, mean_of_last
 from nestcast.evaluation.click_models import click_model
-from nestcast.evaluation.models import Model, RecipeModel
+from nestcast.evaluation.models import NETWORK, Model, RecipeModel, network_options
 
-_RECIPES = {"nestcast": "global", "seed": "seed"}
 _MEAN = "mean-"
 
 
@@ -40,8 +39,10 @@ def contender(
         ('mean-3', True)
 
     Args:
-        name: `nestcast`, `seed` (the classical recipe), `zero`, `naive`, `seasonal-naive`,
-            `mean-K` (of the last K periods), `croston`, `sba`, `tsb`, `ets` or `lightgbm`.
+        name: `nestcast`, also as `nestcast-quick` or `nestcast-best` and with another cell, as in
+            `nestcast-gru` or `nestcast-quick-lstm`; `seed` (the classical recipe), `zero`, `naive`,
+            `seasonal-naive`, `mean-K` (of the last K periods), `croston`, `sba`, `tsb`, `ets` or
+            `lightgbm`.
         clip: ends into which the target and the forecast are clipped.
         of_clicks: whether rates of clicks are to be forecast; see `click_models.click_model`.
 
@@ -50,8 +51,12 @@ def contender(
     """
     if of_clicks:
         return Contender(name, click_model(name), random=name.startswith(("lightgbm", "nestcast")))
-    if name in _RECIPES:
-        return Contender(name, lambda seed: RecipeModel(_RECIPES[name], seed, clip), random=True)
+    if name == "seed":
+        return Contender(name, lambda seed: RecipeModel("seed", seed, clip), random=True)
+    if (options := network_options(name)) is not None:
+        return Contender(
+            name, lambda seed: RecipeModel("global", seed, clip, **options), random=True
+        )
     if name in METHODS:
         return Contender(name, lambda seed: Baseline(METHODS[name]))
     if name.startswith(_MEAN) and name.removeprefix(_MEAN).isdecimal():
@@ -64,7 +69,7 @@ def contender(
     if name == "lightgbm":
         boosting.check_installed()
         return Contender(name, boosting.Boosting, random=True)
-    known = [*_RECIPES, *METHODS, "mean-3", "ets", "lightgbm"]
+    known = [NETWORK, "nestcast-quick", "seed", *METHODS, "mean-3", "ets", "lightgbm"]
     raise OptionError(f"unknown model {name!r}: use any of {', '.join(known)}.")
 
 

@@ -67,7 +67,7 @@ class BetaBinomial(Binomial):
         >>> import torch
         >>> size = Size(level=torch.tensor([0.0]), unit=torch.tensor([1000.0]))
         >>> BetaBinomial().quantile(torch.zeros(1, 2), size, np.array([0.1, 0.9])).tolist()
-        [[463.0, 537.0]]
+        [[462.0, 538.0]]
     """
 
     name = "beta-binomial"

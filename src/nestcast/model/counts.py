@@ -14,14 +14,18 @@ from torch.nn.functional import logsigmoid, softplus
 from nestcast.model.likelihood import Doubles, Floats, Likelihood, Size
 
 _SMALLEST = 1e-6
-_BEND = 4.0  # how sharply the mean turns from a straight line to zero
+_FLOOR = 0.05  # units
+_STEEPEST = 6.0  # largest logarithm of what the level is multiplied by
 _LARGE = 200.0  # mean above which quantiles are not found by counting up
 
 
 def positive_mean(raw: Tensor, size: Size) -> Tensor:
-    """A mean that is level + raw * unit where that is large, and positive where it is not."""
-    relative = size.level / size.unit + raw
-    return softplus(relative, beta=_BEND) * size.unit + _SMALLEST
+    """A mean that raw numbers multiply: what moves sales moves them by a share.
+
+    A series of hardly any sales starts from a small part of the unit, or it could never grow.
+    """
+    start = torch.hypot(size.level, _FLOOR * size.unit)
+    return start * raw.clamp(-_STEEPEST, _STEEPEST).exp() + _SMALLEST
 
 
 class NegativeBinomial(Likelihood):
@@ -33,7 +37,7 @@ class NegativeBinomial(Likelihood):
         >>> family, two = NegativeBinomial(), torch.tensor([2.0])
         >>> raw, size = torch.zeros(1, 2), Size(level=two, unit=two)
         >>> round(family.mean(raw, size).item(), 2)
-        2.01
+        2.0
         >>> family.quantile(raw, size, np.array([0.1, 0.5, 0.9])).tolist()
         [[0.0, 1.0, 5.0]]
     """

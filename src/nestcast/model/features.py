@@ -71,6 +71,8 @@ class Features:
             calendar_features(calendar, schema.horizon, schema.yearly)
         )
         size = scale[:, :-1] if schema.relative else np.float32(1)
+        # What is smaller than this differs little from nothing; above, ratios count.
+        self._small = 0.1 * (1.0 if schema.relative else min(schema.typical, 1.0))
         self._set_groups(panel, np.asarray(filled / size, np.float32), own_start)
         self._observed = [_last_and_usual(panel.observed[name]) for name in schema.observed]
         self._known = [self._known_ahead(panel, name) for name in schema.known]
@@ -146,7 +148,7 @@ class Features:
         if not schema.relative:
             columns += [last / schema.typical, scale / schema.typical]
         for code, means in (*self._means, *self._newcomers, *self._shares):
-            columns.append(means[code[rows], periods].asinh())
+            columns.append((means[code[rows], periods] / self._small).asinh())
         if not schema.relative:
             for code, means in self._newcomers:
                 columns.append(means[code[rows], periods] / schema.typical)
@@ -185,7 +187,8 @@ class Features:
             last_year, year_seen = self._before(series, target - self.schema.year, origin)
             columns += [last_year / scale, year_seen.float()]
         for code, means in self._means[: len(self.schema.groups)]:
-            columns.append(means[code[series], (target - lag + 1).clamp(min=0)].asinh())
+            at = means[code[series], (target - lag + 1).clamp(min=0)]
+            columns.append((at / self._small).asinh())
         for values in self._known:
             at = values[series if len(values) > 1 else 0, target]
             given = torch.isfinite(at)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from nestcast.errors import ModelError
-from nestcast.nn import NestedLSTM
+from nestcast.errors import OptionError
+from nestcast.model.recurrent import Cell, hidden_size_for, parameters
 
-Cell = Literal["nested", "lstm", "gru", "mlp"]
+_FARTHEST = 20.0  # standard deviations that an input may be from its mean
+MLP = "mlp"  # no memory: sees one step only
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,8 @@ class NetworkConfig:
         past, ahead: features of each step, and of each period that it forecasts.
         vocabularies: number of values of each embedded column, the unknown one not counted.
         outputs: raw numbers for each period ahead.
-        cell: the encoder: `nested` (LSTM), `lstm`, `gru`, or `mlp`, which sees one step only.
+        cell: the encoder: a name as `recurrent.Cell` reads it, or `mlp`, which sees one step only.
         hidden_size: of the encoder.
-        depth: of the Nested LSTM.
         head_size: units of the head's hidden layer.
         dropout: on the hidden state, in training.
     """
@@ -33,9 +32,8 @@ class NetworkConfig:
     ahead: int
     outputs: int
     vocabularies: tuple[int, ...] = ()
-    cell: Cell = "nested"
+    cell: str = "nested:2"
     hidden_size: int = 48
-    depth: int = 2
     head_size: int = 64
     dropout: float = 0.2
 
@@ -69,8 +67,9 @@ class ForecastNetwork(nn.Module):
         for name, size in (("past", config.past), ("ahead", config.ahead)):
             self.register_buffer(f"{name}_center", torch.zeros(size))
             self.register_buffer(f"{name}_spread", torch.ones(size))
-        width = config.past + config.ahead + sum(widths)
-        self.encoder = Encoder(config, width, sum(widths))
+        self.statics = sum(widths)
+        self.encoder_inputs = width = config.past + config.ahead + self.statics
+        self.encoder = Encoder(config, width, self.statics)
         self.dropout = nn.Dropout(config.dropout)
         known = config.hidden_size + width
         self.head = Head(known, config.ahead, config.head_size, config.outputs)
@@ -101,8 +100,8 @@ class ForecastNetwork(nn.Module):
         Returns:
             Shape (steps, batch, periods ahead, outputs), without steps if `last` is given.
         """
-        past = ((past - self.past_center) / self.past_spread).clamp(-8, 8)
-        ahead = ((ahead - self.ahead_center) / self.ahead_spread).clamp(-8, 8)
+        past = ((past - self.past_center) / self.past_spread).clamp(-_FARTHEST, _FARTHEST)
+        ahead = ((ahead - self.ahead_center) / self.ahead_spread).clamp(-_FARTHEST, _FARTHEST)
         static = torch.cat(
             [past.new_zeros(len(codes), 0)]
             + [embed(code) for embed, code in zip(self.embeddings, codes.T, strict=True)],
@@ -128,22 +127,18 @@ class Encoder(nn.Module):
 
     def __init__(self, config: NetworkConfig, inputs: int, static: int) -> None:
         super().__init__()
-        self.cell = config.cell
         hidden = config.hidden_size
-        states = {"nested": 1 + config.depth, "lstm": 2, "gru": 1, "mlp": 0}
-        if config.cell not in states:
-            known = ", ".join(get_args(Cell))
-            raise ModelError(f"unknown cell {config.cell!r}: use one of {known}.")
         self.layer: nn.Module
-        if config.cell == "gru":
-            self.layer = nn.GRU(inputs, hidden)
-        elif config.cell == "mlp":
+        self.layers = self.states = 0
+        if config.cell == MLP:
             self.layer = nn.Sequential(nn.Linear(inputs, hidden), nn.Tanh())
         else:
-            depth = config.depth if config.cell == "nested" else 1
-            self.layer = NestedLSTM(inputs, hidden, depth=depth)
-        self.states = states[config.cell]
-        self.begin = nn.Linear(static, self.states * hidden) if static and self.states else None
+            self.layer = Cell.named(config.cell).build(inputs, hidden)
+            # A layer has a hidden state and, but for the GRU, a memory for each level.
+            self.layers = int(getattr(self.layer, "num_layers", 1))
+            self.states = 1 + int(getattr(self.layer, "depth", 0))
+        vectors = self.states * self.layers
+        self.begin = nn.Linear(static, vectors * hidden) if static and vectors else None
         if self.begin is not None:
             nn.init.zeros_(self.begin.bias)
 
@@ -159,12 +154,26 @@ class Encoder(nn.Module):
             return hidden
         if self.begin is None:
             return self.layer(x)[0]  # type: ignore[no-any-return]
-        begin = self.begin(static).unflatten(-1, (self.states, -1)).movedim(1, 0)
-        h = begin[:1].tanh().contiguous()  # (1, batch, hidden)
+        begin = self.begin(static).unflatten(-1, (self.states, self.layers, -1))
+        begin = begin.movedim(0, 2)  # (states, layers, batch, hidden)
+        h = begin[0].tanh().contiguous()
         if self.states == 1:
             return self.layer(x, h)[0]  # type: ignore[no-any-return]
-        c = begin[1:, None].contiguous()  # (depth, 1, batch, hidden)
-        return self.layer(x, (h, c))[0]  # type: ignore[no-any-return]
+        return self.layer(x, (h, begin[1:].contiguous()))[0]  # type: ignore[no-any-return]
+
+
+def check_cell(name: str) -> str:
+    """The name of a cell as networks keep it.
+
+    Raises:
+        OptionError: there is no such cell.
+    """
+    if name == MLP:
+        return name
+    try:
+        return str(Cell.named(name))
+    except OptionError as error:
+        raise OptionError(f"{error} Or take {MLP}, which has no memory.") from None
 
 
 class Head(nn.Module):
@@ -196,3 +205,25 @@ class Head(nn.Module):
         linear = self.skip_state(state)[..., None, :] + self.skip_ahead(ahead)
         raw: Tensor = self.last(hidden) + linear
         return raw
+
+
+def as_large(config: NetworkConfig, cell: str) -> NetworkConfig:
+    """The network with another cell, and as many parameters.
+
+    Example:
+        >>> config = NetworkConfig(past=5, ahead=4, outputs=2)
+        >>> as_large(config, "gru:1").hidden_size, as_large(config, "lstm:1").hidden_size
+        (90, 78)
+
+    Raises:
+        OptionError: there is no such cell.
+    """
+    cell = check_cell(cell)
+
+    def count(hidden: int, cell: str = cell) -> int:
+        return parameters(ForecastNetwork(replace(config, cell=cell, hidden_size=hidden)))
+
+    if cell == config.cell:
+        return config
+    size = hidden_size_for(count(config.hidden_size, config.cell), count, tolerance=0.02)
+    return replace(config, cell=cell, hidden_size=size)

@@ -40,7 +40,7 @@ def make_recipe(name: str, clipped: bool, options: Mapping[str, str | None]) -> 
     if recipe is GlobalNetwork:
         return GlobalNetwork(squared=clipped, **given)
     if recipe is RateNetwork:
-        return RateNetwork(**given)  # type: ignore[arg-type]
+        return RateNetwork(**given)
     if given:
         raise OptionError(
             f"the recipe {name} has no choice of {next(iter(given))}: leave it out, or use global."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from nestcast.model.features import Features
 from nestcast.model.groups import column
 from nestcast.model.likelihood import Size
 from nestcast.model.nameparts import with_name_parts
-from nestcast.model.network import Cell, ForecastNetwork, NetworkConfig
+from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large, check_cell
 from nestcast.model.population import with_series
 from nestcast.model.schema import Schema, schema_of
 from nestcast.recipes.base import Prediction, Recipe
@@ -78,7 +78,8 @@ class GlobalNetwork(Recipe):
     Args:
         effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
         family: name of the likelihood; by default negative binomial for counts, else normal.
-        cell: the encoder, `nested`, `lstm`, `gru` or `mlp`.
+        cell: the encoder: `nested:2`, `lstm:1`, `gru:1`, with any number of levels or layers, or
+            `mlp`; all of them are as large, by their number of parameters.
         squared: whether squared errors count in units of the target, the same for every series;
             else errors are relative to the size of a series.
 
@@ -95,16 +96,13 @@ class GlobalNetwork(Recipe):
         cell: str = "nested",
         squared: bool = False,
     ) -> None:
-        for wanted, known, what in (
-            (effort, tuple(EFFORTS), "effort"),
-            (cell, get_args(Cell), "cell"),
-        ):
+        for wanted, known, what in ((effort, tuple(EFFORTS), "effort"),):
             if wanted not in known:
                 raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
         if family is not None:
             likelihood(family)
         self.effort = EFFORTS[effort]
-        self._wanted_family, self._cell, self._squared = family, cell, squared
+        self._wanted_family, self._cell, self._squared = family, check_cell(cell), squared
         self._settings: Settings
         self._networks: list[ForecastNetwork]
 
@@ -122,12 +120,14 @@ class GlobalNetwork(Recipe):
             squared=self._squared,
             members=self.effort.members,
             schema=schema,
-            network=NetworkConfig(
-                past=past,
-                ahead=ahead,
-                outputs=likelihood(family).parameters,
-                vocabularies=tuple(map(len, schema.vocabularies.values())),
-                cell=self._cell,  # type: ignore[arg-type]
+            network=as_large(
+                NetworkConfig(
+                    past=past,
+                    ahead=ahead,
+                    outputs=likelihood(family).parameters,
+                    vocabularies=tuple(map(len, schema.vocabularies.values())),
+                ),
+                self._cell,
             ),
             calibration=Calibration(),
         )

@@ -24,8 +24,11 @@ def layers_of(
         horizon: periods ahead.
     """
     network = networks[0]
-    names = {"nested": f"NestedLSTM(depth={config.depth})", "lstm": "LSTM", "gru": "GRU"}
-    encoder = names.get(config.cell, "no recurrence")
+    kind, _, count = config.cell.partition(":")
+    names = {"nested": f"NestedLSTM(depth={count})", "lstm": "LSTM", "gru": "GRU"}
+    encoder = names.get(kind, config.cell)
+    if kind in ("lstm", "gru") and count != "1":
+        encoder += f"({count} layers)"
     parts: list[tuple[str, str, nn.Module]] = [
         (f"Embedding({name})", f"({embedding.embedding_dim})", embedding)
         for name, embedding in zip(vocabularies, network.embeddings, strict=True)

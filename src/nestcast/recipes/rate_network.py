@@ -17,7 +17,7 @@ from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
 from nestcast.model.clicks import BetaBinomial, Binomial
 from nestcast.model.likelihood import Size
-from nestcast.model.network import Cell, ForecastNetwork, NetworkConfig
+from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large, check_cell
 from nestcast.model.population import with_series
 from nestcast.rates.dispersion import Dispersion, Past, fit_dispersion
 from nestcast.rates.features import RateFeatures, RateSchema, rate_schema_of
@@ -94,7 +94,7 @@ class RateNetwork(Recipe):
     Args:
         effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
         family: `beta-binomial` or `binomial`.
-        cell: `nested`, `lstm`, `gru` or `mlp`.
+        cell: as for `GlobalNetwork`.
 
     Raises:
         OptionError: an option has no such value.
@@ -103,7 +103,7 @@ class RateNetwork(Recipe):
     name = "rates"
 
     def __init__(
-        self, effort: str = "standard", family: str = "beta-binomial", cell: Cell = "nested"
+        self, effort: str = "standard", family: str = "beta-binomial", cell: str = "nested"
     ) -> None:
         for wanted, known, what in (
             (effort, RATE_EFFORTS, "effort"),
@@ -111,7 +111,7 @@ class RateNetwork(Recipe):
         ):
             if wanted not in known:
                 raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
-        self._effort, self._cell = RATE_EFFORTS[effort], cell
+        self._effort, self._cell = RATE_EFFORTS[effort], check_cell(cell)
         self._family = OF_CLICKS[family]()
         self._settings: Settings
         self._networks: list[ForecastNetwork]
@@ -128,14 +128,16 @@ class RateNetwork(Recipe):
             self._family.name,
             self._effort.members,
             schema,
-            NetworkConfig(
-                past=past,
-                ahead=ahead,
-                outputs=self._family.parameters,
-                vocabularies=tuple(map(len, schema.vocabularies.values())),
-                cell=self._cell,
-                hidden_size=_HIDDEN,
-                head_size=_HEAD,
+            as_large(
+                NetworkConfig(
+                    past=past,
+                    ahead=ahead,
+                    outputs=self._family.parameters,
+                    vocabularies=tuple(map(len, schema.vocabularies.values())),
+                    hidden_size=_HIDDEN,
+                    head_size=_HEAD,
+                ),
+                self._cell,
             ),
         )
         self._build()

@@ -114,7 +114,12 @@ class Ranking:
 
 
 def rank(
-    forecast: Forecast, panel: Panel, stock: Stock | None = None, *, service_level: float = 0.95
+    forecast: Forecast,
+    panel: Panel,
+    stock: Stock | None = None,
+    *,
+    service_level: float = 0.95,
+    clip: tuple[float, float] | None = None,
 ) -> Ranking:
     """Order the series of a forecast by what is at stake.
 
@@ -138,9 +143,11 @@ def rank(
         panel: what it was made from.
         stock: what is in stock; without, nothing is said of it.
         service_level: between 0 and 1, see `stock_outlook`.
+        clip: what target and forecast were clipped to; changes are against a past clipped likewise.
     """
     keys = forecast.keys
-    rate = sales_rate(forecast, panel, learn_day_profile(panel))
+    past = panel if clip is None else replace(panel, target=np.clip(panel.target, *clip))
+    rate = sales_rate(forecast, past, learn_day_profile(panel))
     price = unit_prices(panel, keys)
     worth = np.ones(len(keys)) if price is None else np.nan_to_num(price)
     revenue = rate.total * worth
@@ -179,7 +186,7 @@ def rank(
         rate=rate,
         names=_names(panel, keys),
         stock=outlook,
-        notes=_notes(price, outlook),
+        notes=_notes(price, outlook, clip),
     )
 
 
@@ -207,7 +214,9 @@ def _names(panel: Panel, keys: Keys) -> dict[str, Column]:
     return found
 
 
-def _notes(price: Values | None, outlook: StockOutlook | None) -> tuple[str, ...]:
+def _notes(
+    price: Values | None, outlook: StockOutlook | None, clip: tuple[float, float] | None
+) -> tuple[str, ...]:
     notes = [
         "Priority is money at stake: sales lost for want of stock in full, a quarter of a change "
         "beyond chance, a tenth of what is on hand for more than 90 days, a twentieth of what is "
@@ -226,8 +235,12 @@ def _notes(price: Values | None, outlook: StockOutlook | None) -> tuple[str, ...
             "lead_time_days, unit_cost, holding_cost and shortage_cost, to see what sells out, "
             "what will be left and what to order."
         )
-        return tuple(notes)
-    return (*notes, *outlook.notes)
+    elif clip is not None:
+        notes.append(
+            f"The forecast is clipped to {clip[0]:g} to {clip[1]:g} units of one series and period: "
+            "stock of what sells more is judged as if it sold that."
+        )
+    return (*notes, *(() if outlook is None else outlook.notes))
 
 
 class Reasons(Sequence[str]):
