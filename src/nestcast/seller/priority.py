@@ -237,7 +237,7 @@ def _notes(
         )
     elif clip is not None:
         notes.append(
-            f"The forecast is clipped to {clip[0]:g} to {clip[1]:g} units of one series and period: "
+            f"The forecast is clipped to {clip[0]:g} to {clip[1]:g} units a series and period: "
             "stock of what sells more is judged as if it sold that."
         )
     return (*notes, *(() if outlook is None else outlook.notes))
