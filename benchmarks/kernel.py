@@ -1,26 +1,29 @@
 """Speed of the layer on one thread against torch.nn.LSTM and plain PyTorch, in Markdown tables.
 
-    python benchmarks/kernel.py [--rounds 15] [--parts sizes,text,growth,epoch,crossover]
+    python benchmarks/kernel.py [--quick] [--parts sizes,bfloat16,text,...] [--data FOLDER]
 
 What is compared runs in turn within each round, so that a machine that slows down slows all of it;
 ratios and shares of the peak are taken round by round, and their medians are printed. The peak is
-that of float32 multiply-adds that wait for nothing, measured in every round.
+that of float32 multiply-adds that wait for nothing, measured in every round. --quick takes a fifth
+of the time and is less exact.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+import kernel_training
 from nestcast import kernels
 from nestcast.kernels import _native
 from nestcast.nn import NestedLSTM, kernel_info, native
@@ -69,6 +72,16 @@ class Case:
 A = Case("A", 1, 40, 33, 1024)
 B = Case("B", 32, 128, 33, 480)
 C = [Case("C", 50, 600, 100, 32), Case("C", 50, 600, 100, 128)]
+PASSES = {True: "forward and backward", False: "forward"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much to measure."""
+
+    rounds: int
+    quick: bool
+    data: Path  # the 1C months
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -78,9 +91,9 @@ def seconds(call: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def peak() -> float:
+def peak(compute_dtype: torch.dtype | None = None) -> float:
     """Multiply-adds that wait for nothing, in operations a second."""
-    name = native.kernel_in_use()
+    name = native.build_for(compute_dtype)
     assert name is not None
     begin = time.process_time()
     return _native.multiply_add(name, 500_000) / (time.process_time() - begin)
@@ -139,12 +152,13 @@ def on_the_kernel(layer: nn.Module, x: Tensor, d_output: Tensor | None) -> None:
         native.pays = kept
 
 
-def sizes(rounds: int) -> None:
+def sizes(options: Options) -> None:
     """A and B against everything."""
     print(
-        "| case | | native, ms | share of peak | LSTM, 2 layers | LSTM, same parameters | plain |"
+        "| case | | native, ms | share of peak | LSTM, 2 layers | its share of peak "
+        "| LSTM, same parameters | plain |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for case in (A, B):
         x = torch.randn(case.steps, case.batch, case.input_size)
         layer = case.layer()
@@ -159,28 +173,81 @@ def sizes(rounds: int) -> None:
                     "single": lambda: run(single, x, e),  # noqa: B023
                     "plain": lambda: on_plain_pytorch(layer, x, d),  # noqa: B023
                 },
-                rounds,
+                options.rounds,
             )
             print(
-                f"| {case} | {'forward and backward' if backward else 'forward'} "
+                f"| {case} | {PASSES[backward]} "
                 f"| {1e3 * statistics.median(times['native']):.1f} "
-                f"| {share(times, case, backward):.0%} "
-                + " ".join(f"| {ratio(times, k, 'native'):.2f}" for k in ("stacked", "single"))
-                + f" | {ratio(times, 'plain', 'native'):.2f} |",
+                f"| {share(times, 'native', case, backward):.0%} "
+                f"| {ratio(times, 'stacked', 'native'):.2f} "
+                f"| {share(times, 'stacked', case, backward):.0%} "
+                f"| {ratio(times, 'single', 'native'):.2f} "
+                f"| {ratio(times, 'plain', 'native'):.2f} |",
                 flush=True,
             )
 
 
-def share(times: Times, case: Case, backward: bool) -> float:
-    """The kernel's share of the peak of its round."""
+def share(times: Times, name: str, case: Case, backward: bool) -> float:
+    """The share of its round's peak that one of them reaches: the median over the rounds."""
     operations = case.operations(backward)
     return statistics.median(
-        operations / second / top
-        for second, top in zip(times["native"], times["peak"], strict=True)
+        operations / second / top for second, top in zip(times[name], times["peak"], strict=True)
     )
 
 
-def text(rounds: int) -> None:
+def bfloat16(options: Options) -> None:
+    """A and B with products of bfloat16: the kernel's, and those of autocast."""
+    short = torch.bfloat16
+    if not native.multiplies(short):
+        print("This CPU has no products of bfloat16.")
+        return
+    top = statistics.median(peak(short) for _ in range(20)) / 1e9
+    print(f"Peak {top:.0f} GFLOP/s of bfloat16.\n")
+    print(
+        "| case | | bfloat16, ms | float32 / bfloat16 | LSTM, 2 layers, float32 / bfloat16 "
+        "| LSTM, 2 layers, autocast / bfloat16 |"
+    )
+    print("|---|---|---|---|---|---|")
+
+    def autocast(layer: nn.Module, x: Tensor, d_output: Tensor | None) -> None:
+        with torch.autocast("cpu", dtype=short):
+            run(layer, x, d_output)
+
+    for case in (A, B):
+        x = torch.randn(case.steps, case.batch, case.input_size)
+        layer, stacked = case.layer(), case.lstm_of_two_layers()
+        shorter = NestedLSTM(case.input_size, case.hidden_size, compute_dtype=short)
+        for backward in (True, False):
+            d = torch.randn(case.steps, case.batch, case.hidden_size) if backward else None
+            times = in_turn(
+                {
+                    "float32": lambda: run(layer, x, d),  # noqa: B023
+                    "bfloat16": lambda: run(shorter, x, d),  # noqa: B023
+                    "stacked": lambda: run(stacked, x, d),  # noqa: B023
+                    "autocast": lambda: autocast(stacked, x, None if d is None else d.to(short)),  # noqa: B023
+                },
+                options.rounds,
+            )
+            print(
+                f"| {case} | {PASSES[backward]} "
+                f"| {1e3 * statistics.median(times['bfloat16']):.1f} | "
+                + " | ".join(
+                    f"{ratio(times, k, 'bfloat16'):.2f}" for k in ("float32", "stacked", "autocast")
+                )
+                + " |",
+                flush=True,
+            )
+
+
+def training(options: Options) -> None:
+    """The seed recipe on real counts, with both kinds of products."""
+    if not options.data.is_dir():
+        print(f"No 1C data in {options.data}: say where they are with --data.")
+        return
+    kernel_training.compare(options.data, seeds=3, epochs=1 if options.quick else 5)
+
+
+def text(options: Options) -> None:
     """A character model, whose weights fill more than the second-level cache."""
     print("| case | native, s | share of peak | plain |")
     print("|---|---|---|---|")
@@ -193,16 +260,16 @@ def text(rounds: int) -> None:
                 "native": lambda: run(layer, x, d),  # noqa: B023
                 "plain": lambda: on_plain_pytorch(layer, x, d),  # noqa: B023
             },
-            max(3, rounds // 4),
+            1 if options.quick else max(3, options.rounds // 4),
         )
         print(
-            f"| {case} | {statistics.median(times['native']):.2f} | {share(times, case, True):.0%} "
-            f"| {ratio(times, 'plain', 'native'):.2f} |",
+            f"| {case} | {statistics.median(times['native']):.2f} "
+            f"| {share(times, 'native', case, True):.0%} | {ratio(times, 'plain', 'native'):.2f} |",
             flush=True,
         )
 
 
-def growth(rounds: int) -> None:
+def growth(options: Options) -> None:
     """Nanoseconds of forward and backward for a sample's step, which should not change."""
     for letter, others in (("T", [16, 32, 64, 128]), ("N", [128, 256, 512, 1024])):
         cases = [
@@ -219,7 +286,7 @@ def growth(rounds: int) -> None:
                 str(k): (lambda x=x, d=d, layer=layer: run(layer, x, d))
                 for k, (x, d) in enumerate(data)
             },
-            rounds,
+            options.rounds,
         )
         each = [
             f"{1e9 * statistics.median(times[str(k)]) / c.steps / c.batch:.0f}"
@@ -230,74 +297,97 @@ def growth(rounds: int) -> None:
         print("| ns for a sample's step | " + " | ".join(each) + " |\n", flush=True)
 
 
-def crossover(rounds: int) -> None:
-    """How much faster the kernel itself is where there is little to do."""
-    print("| H | T | N | forward and backward, plain / native | forward |")
-    print("|---|---|---|---|---|")
-    for H in (40, 128, 400):
-        for T, N in itertools.product((1, 2, 4, 12, 33), (1, 4, 16)):
-            layer = NestedLSTM(50, H)
-            x, d = torch.randn(T, N, 50), torch.randn(T, N, H)
-            calls = {
-                "native": lambda: on_the_kernel(layer, x, d),  # noqa: B023
-                "plain": lambda: on_plain_pytorch(layer, x, d),  # noqa: B023
-                "native forward": lambda: on_the_kernel(layer, x, None),  # noqa: B023
-                "plain forward": lambda: on_plain_pytorch(layer, x, None),  # noqa: B023
-            }
-            times = in_turn(calls, rounds)
-            both = ratio(times, "plain", "native")
-            alone = ratio(times, "plain forward", "native forward")
-            print(f"| {H} | {T} | {N} | {both:.2f} | {alone:.2f} |", flush=True)
+def crossover(options: Options) -> None:
+    """How much faster the kernel is where there is little to do; in bold where it is chosen."""
+    batches = (1, 2, 4, 8)
+    print("plain / native: forward and backward, then forward\n")
+    print("| H | T | " + " | ".join(f"N={N}" for N in batches) + " |")
+    print("|---|---" + "|---" * len(batches) + "|")
+    for H in (40, 600, 1200) if options.quick else (40, 128, 300, 600, 900, 1200):
+        for T in (1, 2, 4, 8, 33):
+            cells = [crossover_cell(H, T, N, 2 if options.quick else 3) for N in batches]
+            print(f"| {H} | {T} | " + " | ".join(cells) + " |", flush=True)
 
 
-def epoch(_: int) -> None:
-    """One epoch of the seed recipe: 214,200 series of 33 steps, batches of 1,024, Adam."""
+def crossover_cell(H: int, T: int, N: int, rounds: int) -> str:
+    """Both ratios of one case."""
+    layer = NestedLSTM(50, H)
+    x, d = torch.randn(T, N, 50), torch.randn(T, N, H)
+    times = in_turn(
+        {
+            "native": lambda: on_the_kernel(layer, x, d),
+            "plain": lambda: on_plain_pytorch(layer, x, d),
+            "native forward": lambda: on_the_kernel(layer, x, None),
+            "plain forward": lambda: on_plain_pytorch(layer, x, None),
+        },
+        rounds if H > 128 else 5 * rounds,
+    )
+    both = f"{ratio(times, 'plain', 'native'):.2f}"
+    alone = f"{ratio(times, 'plain forward', 'native forward'):.2f}"
+    return ", ".join(
+        f"**{found}**" if native.pays(T, N, H, trains) else found
+        for found, trains in ((both, True), (alone, False))
+    )
+
+
+def epoch(options: Options) -> None:
+    """An epoch of the seed recipe: 214,200 series of 33 steps, batches of 1,024, Adam."""
     series, steps, batch = 214_200, 33, 1024
     history, target = torch.randn(steps, series, 1), torch.randn(series)
     layer, dense = NestedLSTM(1, 40), nn.Linear(40, 1)
-    weights = [*layer.parameters(), *dense.parameters()]
-    optimizer = torch.optim.Adam(weights)
-    tops = []
-    begin = time.process_time()
-    for chosen in torch.randperm(series).split(batch):
+    optimizer = torch.optim.Adam([*layer.parameters(), *dense.parameters()])
+
+    def update(chosen: Tensor) -> None:
         optimizer.zero_grad()
         output, _ = layer(history[:, chosen])
         nn.functional.mse_loss(dense(output[-1]).squeeze(-1), target[chosen]).backward()
         optimizer.step()
-        if len(tops) < 20:
+
+    for _ in range(1 if options.quick else 3):
+        took, tops = 0.0, []
+        for chosen in torch.randperm(series).split(batch):
+            took += seconds(lambda: update(chosen))  # noqa: B023
             tops.append(peak())
-    took = time.process_time() - begin
-    top = statistics.median(tops)
-    print(
-        f"One epoch of the seed recipe: {took:.1f} s, {took * top / 115e9:.1f} s on a core with a "
-        "peak of 115 GFLOP/s."
-    )
+        top = statistics.median(tops)
+        print(
+            f"One epoch of the seed recipe: {took:.1f} s at a peak of {top / 1e9:.0f} GFLOP/s, "
+            f"{took * top / 115e9:.1f} s at one of 115 GFLOP/s.",
+            flush=True,
+        )
 
 
 PARTS = {
     "sizes": sizes,
+    "bfloat16": bfloat16,
     "text": text,
     "growth": growth,
     "epoch": epoch,
     "crossover": crossover,
+    "training": training,
 }
 
 
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--parts", default=",".join(PARTS), help="some of " + ", ".join(PARTS))
-    options = parser.parse_args()
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/1c"), help="for training")
+    given = parser.parse_args()
+    options = Options(5 if given.quick else 15, given.quick, given.data)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if native.kernel_in_use() is None:
         parser.exit(1, f"nothing to measure: {kernels.describe(None)}\n")
-    tops = [peak() for _ in range(20)]
-    print(f"{kernel_info().description}; peak {statistics.median(tops) / 1e9:.0f} GFLOP/s\n")
-    for name in options.parts.split(","):
-        PARTS[name](options.rounds)
-        print()
+    tops = sorted(peak() / 1e9 for _ in range(50))
+    print(
+        f"{kernel_info().description}. Peak {statistics.median(tops):.0f} GFLOP/s "
+        f"({tops[0]:.0f} to {tops[-1]:.0f}); load {os.getloadavg()[0]:.1f}"
+    )
+    for name in given.parts.split(","):
+        print(f"\n## {name}\n")
+        PARTS[name](options)
+    print(f"\nLoad at the end {os.getloadavg()[0]:.1f}.")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,10 @@ class Forecaster:
         effort: of the global recipe: `quick`, `standard` or `best`.
         likelihood: of the global recipe: the family of distributions, such as `hurdle`; by default
             negative binomial for counts and normal for other targets.
-        cell: of the global recipe: the encoder, `nested`, `lstm`, `gru` or `mlp`.
+        cell: of the networks: `nested:2`, `lstm:1`, `gru:1`, with any number of levels or layers,
+            or `mlp`.
+        known_assortment: whether the series asked for are known to be all that will be sold: how
+            many items of each category are new in a period then tells of that period.
         seed: the same seed gives the same forecasts on the same machine.
         clip: (low, high) into which the target is clipped before training, and forecasts after.
 
@@ -70,6 +73,7 @@ class Forecaster:
         effort: str | None = None,
         likelihood: str | None = None,
         cell: str | None = None,
+        known_assortment: bool = False,
     ) -> None:
         if horizon < 1:
             raise OptionError(f"the horizon must be 1 period or more, not {horizon}.")
@@ -80,7 +84,12 @@ class Forecaster:
         self.horizon = horizon
         self.seed = seed
         self.clip = clip
-        self._options = {"effort": effort, "family": likelihood, "cell": cell}
+        self._options = {
+            "effort": effort,
+            "family": likelihood,
+            "cell": cell,
+            "known_assortment": known_assortment or None,
+        }
         self._recipe: Recipe = make_recipe(
             _RATES if likelihood in OF_CLICKS else recipe, clip is not None, self._options
         )

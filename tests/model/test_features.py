@@ -70,6 +70,28 @@ def test_inputs_do_not_depend_on_how_long_the_panel_is(panel):
     torch.testing.assert_close(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
 
 
+def test_a_known_assortment_tells_how_many_items_of_a_category_are_new():
+    panel = store()
+    plain, told = schema_of(panel, 1), schema_of(panel, 1, known_assortment=True)
+    assert plain.assortment == ()
+    assert ("item_category_id",) in told.assortment
+    assert not any("shop_id" in group for group in told.assortment)
+    found, before = Features(panel, told), Features(panel, plain)
+    more = found.sizes()[0] - before.sizes()[0]
+    rows, periods = grid(panel)
+    columns = found.past(rows, periods)[..., -more:].expm1()
+    items, first = np.unique(panel.keys["item_id"]), {}
+    for item in items:
+        first[item] = panel.start[panel.keys["item_id"] == item].min()
+    at = told.assortment.index(("item_category_id",))
+    for row in (0, 7):
+        item = panel.keys["item_id"][row]
+        alike = [other for other in items if (other - item) % 3 == 0]  # of its category
+        for step, period in enumerate(periods[:, row]):
+            expected = sum(int(first[other] == period.item()) for other in alike)
+            assert columns[step, row, at].item() == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_season_before_is_the_last_one_that_is_over():
     """Seven days: step 0 to 6 look back one week, step 7 two."""
     days = Panel(

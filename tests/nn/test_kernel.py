@@ -63,7 +63,9 @@ class Case:
         self.mask = torch.randint(0, 2, (N, P)) * 2.0 if self.with_mask else None
         self.d_results = [torch.randn(T, N, P), torch.randn(N, P), torch.randn(self.depth, N, H)]
 
-    def run(self, implementation=nested_lstm, dtype=torch.float32) -> dict[str, Tensor]:
+    def run(
+        self, implementation=nested_lstm, dtype=torch.float32, compute_dtype=None
+    ) -> dict[str, Tensor]:
         """Results and the gradients of every tensor, by name."""
         given = {
             name: tensor.detach().to(dtype).requires_grad_()
@@ -82,6 +84,7 @@ class Case:
             candidate=self.candidate,
             lengths=self.lengths,
             recurrent_mask=None if self.mask is None else self.mask.to(dtype),
+            compute_dtype=compute_dtype,
         )
         pairs = [
             (y, d.to(dtype))
@@ -118,6 +121,16 @@ def assert_equals_the_oracle(case: Case) -> None:
     assert max(found.values()) < 1e-5, found
 
 
+def assert_within_the_bounds_of_bfloat16(case: Case) -> None:
+    """The bounds that docs/kernel.md states, without and with rounding in the oracle."""
+    actual = case.run(native.nested_lstm, compute_dtype=torch.bfloat16)
+    assert all(tensor.dtype == torch.float32 for tensor in actual.values())
+    for compute_dtype, results, gradients in ((None, 0.03, 0.06), (torch.bfloat16, 0.01, 0.02)):
+        exact = case.run(dtype=torch.float64, compute_dtype=compute_dtype)
+        for name, error in errors(actual, exact).items():
+            assert error < (gradients if name.startswith("d_") else results), (name, error)
+
+
 SIZES = (1, 7, 33, 129)
 
 
@@ -140,8 +153,7 @@ def test_all_sizes_equal_the_oracle(
     assert_equals_the_oracle(Case(T, N, H, depth))
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3, 4, 8])
-@pytest.mark.parametrize(
+every_option = pytest.mark.parametrize(
     "options",
     [
         {},
@@ -153,6 +165,10 @@ def test_all_sizes_equal_the_oracle(
     ],
     ids=lambda options: "-".join(options) or "plain",
 )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 8])
+@every_option
 def test_every_option_equals_the_oracle(instruction_set: str, depth: int, options) -> None:
     assert_equals_the_oracle(Case(7, 35, 33, depth, **options))
 
@@ -236,3 +252,65 @@ def test_only_the_gradients_that_are_wanted(instruction_set: str) -> None:
     results = native.nested_lstm(t["input"], t["h"], t["c"], levels)
     (gradient,) = torch.autograd.grad(results, [levels[1].weight_hh], case.d_results)
     assert torch.equal(gradient, everything["d_weight_hh_1"])
+
+
+with_bfloat16 = pytest.mark.skipif(
+    not native.multiplies(torch.bfloat16), reason="the kernel in use has no products of bfloat16"
+)
+
+
+@with_bfloat16
+@pytest.mark.parametrize(("T", "N", "H"), FEW_SIZES)
+def test_bfloat16_keeps_its_bounds_at_every_size(T: int, N: int, H: int) -> None:
+    assert_within_the_bounds_of_bfloat16(Case(T, N, H))
+
+
+@with_bfloat16
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize(("T", "N", "H"), list(itertools.product(SIZES, SIZES, SIZES)))
+def test_bfloat16_keeps_its_bounds_at_all_sizes(T: int, N: int, H: int, depth: int) -> None:
+    assert_within_the_bounds_of_bfloat16(Case(T, N, H, depth))
+
+
+@with_bfloat16
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 8])
+@every_option
+def test_bfloat16_keeps_its_bounds_with_every_option(depth: int, options) -> None:
+    assert_within_the_bounds_of_bfloat16(Case(7, 35, 33, depth, **options))
+
+
+@with_bfloat16
+@pytest.mark.parametrize("H", [300, 600])
+def test_bfloat16_keeps_its_bounds_in_lockstep(H: int) -> None:
+    assert_within_the_bounds_of_bfloat16(Case(3, 150, H, with_lengths=True, input_size=1))
+
+
+@with_bfloat16
+@pytest.mark.parametrize("H", SIZES)
+def test_bfloat16_sums_in_float32(H: int) -> None:
+    """In one step of one level all operands are given, so nothing is rounded another way."""
+    case = Case(1, 33, H, depth=1)
+    actual, exact = (
+        case.run(implementation, dtype, torch.bfloat16)
+        for implementation, dtype in (
+            (native.nested_lstm, torch.float32),
+            (nested_lstm, torch.float64),
+        )
+    )
+    found = errors(actual, exact)
+    assert max(found[name] for name in ("output", "h_n", "c_n", "d_c")) < 1e-5, found
+
+
+@with_bfloat16
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_passes_through_bfloat16(value: float) -> None:
+    case = Case(5, 19, 7, depth=3)
+    case.tensors["input"][2, 4, 1] = value
+    case.tensors["c"][1, 17, 3] = value
+    actual = case.run(native.nested_lstm, compute_dtype=torch.bfloat16)
+    expected = case.run(compute_dtype=torch.bfloat16)
+    for name in ("output", "h_n", "c_n"):
+        torch.testing.assert_close(
+            actual[name], expected[name], equal_nan=True, rtol=0.05, atol=0.02, msg=name
+        )

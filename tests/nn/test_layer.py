@@ -245,17 +245,41 @@ def test_recurrent_dropout_draws_for_every_layer_and_direction(
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-def test_autocast_gives_the_short_type_as_torch_lstm_does(depth: int) -> None:
-    lstm, ours = nn.LSTM(3, 4), NestedLSTM(3, 4, depth=depth)
+@pytest.mark.parametrize(
+    ("short", "result"), [(torch.float16, torch.float16), (torch.bfloat16, torch.float32)]
+)
+def test_autocast_rounds_products_of_bfloat16_and_else_everything(
+    depth: int, short: torch.dtype, result: torch.dtype
+) -> None:
+    layer = NestedLSTM(3, 4, depth=depth)
     x = torch.randn(5, 2, 3)
-    full, _ = ours(x)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        y_1, (h_1, c_1) = lstm(x)
-        y_2, (h_2, c_2) = ours(x)
-    assert (y_1.dtype, h_1.dtype, c_1.dtype) == (y_2.dtype, h_2.dtype, c_2.dtype)
-    torch.testing.assert_close(y_2.float(), full, rtol=0, atol=0.03)
-    y_2.float().sum().backward()
-    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in ours.parameters())
+    full, _ = layer(x)
+    with torch.autocast("cpu", dtype=short):
+        y, (h, c) = layer(x)
+        again, _ = layer(x.to(short), (h.to(short), c))  # as they come from other layers
+    assert y.dtype == h.dtype == c.dtype == again.dtype == result
+    torch.testing.assert_close(y.float(), full, rtol=0, atol=0.03)
+    y.float().sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in layer.parameters())
+
+
+def test_compute_dtype_is_shown_and_leaves_the_state_dict_alone() -> None:
+    layer = NestedLSTM(3, 4, compute_dtype=torch.bfloat16)
+    assert repr(layer) == "NestedLSTM(3, 4, depth=2, compute_dtype=torch.bfloat16)"
+    assert layer.state_dict().keys() == NestedLSTM(3, 4).state_dict().keys()
+    assert all(weight.dtype == torch.float32 for weight in layer.parameters())
+    with pytest.raises(ValueError, match=r"should be None or torch.bfloat16, got: torch.float16"):
+        NestedLSTM(3, 4, compute_dtype=torch.float16)
+
+
+def test_autocast_to_bfloat16_is_compute_dtype() -> None:
+    layer = NestedLSTM(3, 8, num_layers=2, proj_size=5)
+    twin = NestedLSTM(3, 8, num_layers=2, proj_size=5, compute_dtype=torch.bfloat16)
+    twin.load_state_dict(layer.state_dict())
+    for N in (1, 20):
+        x = torch.randn(7, N, 3)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(layer(x)[0], twin(x)[0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nestcast.nn.reference import Level, nested_lstm, nested_lstm_step
+from nestcast.nn.reference import Level, _product, nested_lstm, nested_lstm_step
 
 F64 = torch.float64
 
@@ -122,3 +122,20 @@ def test_garbage_in_the_padding_stays_there() -> None:
         strict=True,
     ):
         assert torch.equal(clean, dirty)
+
+
+def test_operands_of_every_product_are_rounded_and_gradients_are_not() -> None:
+    """One gate's arithmetic by hand, forward and backward; 257 and 1.001 lie between bfloat16."""
+    x = torch.tensor([[257.0, 3.0]], requires_grad=True)
+    weight = torch.tensor([[1.001, 2.0]], requires_grad=True)
+    bias = torch.tensor([0.3], requires_grad=True)
+    z = _product(x, weight, bias, torch.bfloat16)
+    torch.testing.assert_close(z, torch.tensor([[256.0 + 6.0 + 0.3]]))
+    d_x, d_weight, d_bias = torch.autograd.grad(
+        z, [x, weight, bias], grad_outputs=torch.tensor([[1.001]])
+    )
+    assert d_x.tolist() == [[1.0, 2.0]]
+    assert d_weight.tolist() == [[256.0, 3.0]]
+    torch.testing.assert_close(d_bias, torch.tensor([1.001]))
+    exact = _product(x, weight, bias, None)
+    assert torch.equal(exact, torch.nn.functional.linear(x, weight, bias))

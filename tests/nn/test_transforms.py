@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from nestcast.nn import NestedLSTM
+from nestcast.nn import NestedLSTM, native
 
 OPTIONS: dict[str, Any] = {"num_layers": 2, "bidirectional": True, "proj_size": 2, "depth": 2}
 
@@ -37,7 +37,22 @@ def test_compiles_with_dropout_and_autocast() -> None:
     layer = NestedLSTM(3, 4, num_layers=2, dropout=0.5, recurrent_dropout=0.5)
     compiled = torch.compile(layer, backend="eager", fullgraph=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert compiled(torch.randn(3, 2, 3))[0].dtype == torch.bfloat16
+        assert compiled(torch.randn(3, 2, 3))[0].dtype == torch.float32
+
+
+def test_compiles_with_rounded_products_on_either_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = NestedLSTM(3, 4, compute_dtype=torch.bfloat16)
+    x = torch.randn(3, 2, 3, requires_grad=True)
+    for name in {native.kernel_in_use(), None}:
+        monkeypatch.setattr(native, "_name", name)
+        torch._dynamo.reset()
+        compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+        actual, wanted = (
+            torch.autograd.grad(run(x)[0].square().sum(), [x, *layer.parameters()])
+            for run in (compiled, layer)
+        )
+        for one, other in zip(actual, wanted, strict=True):
+            torch.testing.assert_close(one, other, rtol=0.02, atol=0.01)
 
 
 def test_exports_with_a_free_batch_size() -> None:

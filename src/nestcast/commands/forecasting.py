@@ -28,6 +28,7 @@ class Options:
     effort: str | None
     likelihood: str | None
     cell: str | None
+    known_assortment: bool
     model: Path | None
     save_model: Path | None
     seed: int
@@ -62,6 +63,7 @@ class Options:
             "--effort": self.effort,
             "--likelihood": self.likelihood,
             "--cell": self.cell,
+            "--known-assortment": self.known_assortment or None,
             "--save-model": self.save_model,
         }
 
@@ -75,6 +77,7 @@ class Options:
             effort=self.effort,
             likelihood=self.likelihood,
             cell=self.cell,
+            known_assortment=self.known_assortment,
         )
 
 

@@ -47,6 +47,13 @@ Cell = Annotated[
     ),
 ]
 
+KnownAssortment = Annotated[
+    bool,
+    typer.Option(
+        "--known-assortment", help="The series to forecast are known to be all that will be sold."
+    ),
+]
+
 Time = Annotated[str | None, typer.Option(help="Column with the date.")]
 Series = Annotated[
     str | None, typer.Option(help="Columns that tell series apart, as in shop_id,item_id.")

@@ -55,9 +55,9 @@ def describe(name: str | None) -> str:
 
     Example:
         >>> describe("avx2")
-        'native kernel for avx2, whole sequences at a time'
+        'native kernel for avx2, whole sequences at a time; plain PyTorch for a few steps'
     """
     if name is None:
         why = "" if instruction_sets() else "; the native kernel was not built"
         return f"plain PyTorch, one step at a time{why}"
-    return f"native kernel for {name}, whole sequences at a time"
+    return f"native kernel for {name}, whole sequences at a time; plain PyTorch for a few steps"

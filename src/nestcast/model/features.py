@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nestcast.data.calendar import Calendar
 from nestcast.data.panel import Panel
+from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import from_listing
@@ -97,6 +98,13 @@ class Features:
             window = self.length if group in schema.parts else panel.calendar.year
             means = sums.running_means(window, _PSEUDO_CELLS)
             self._newcomers.append((torch.from_numpy(sums.code), torch.from_numpy(means)))
+        self._arrivals: list[Table] = []
+        grouping = Grouping(panel)
+        for group in schema.assortment:
+            kinds = grouping.kinds(group, schema.item)
+            arrivals = np.zeros((kinds.max(initial=0) + 1, self.length + 1), np.float32)
+            np.add.at(arrivals, (kinds, listed), 1)
+            self._arrivals.append((torch.from_numpy(kinds[item]), torch.from_numpy(arrivals)))
         self._shares: list[Table] = []
         if schema.newcomers:
             sums = groups.sums((values != 0).astype(np.float32), (schema.item,))
@@ -152,6 +160,8 @@ class Features:
         if not schema.relative:
             for code, means in self._newcomers:
                 columns.append(means[code[rows], periods] / schema.typical)
+        for code, arrivals in self._arrivals:
+            columns.append(arrivals[code[rows], periods].log1p())
         for values, usual in self._observed:
             at = values[rows, periods]
             given = torch.isfinite(at)

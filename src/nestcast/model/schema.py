@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from nestcast.data.keys import item_column
 from nestcast.data.panel import Panel
-from nestcast.model.groups import Group, choose_embedded, choose_means, column
+from nestcast.model.groups import Group, Grouping, choose_embedded, choose_means, column
 from nestcast.model.nameparts import with_name_parts
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
@@ -35,6 +35,8 @@ class Schema:
         yearly: whether the time of the year is an input: with few years, it would tell the date,
             and what happened then would be learned by heart.
         observed, known: names of the covariates.
+        assortment: the groups of items of which is counted how many are new in the period to
+            forecast: a fact where it is known then what will be sold.
     """
 
     groups: tuple[Group, ...]
@@ -49,6 +51,7 @@ class Schema:
     yearly: bool = True
     observed: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    assortment: tuple[Group, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -59,14 +62,20 @@ class Schema:
         """The schema that was saved."""
         groups = {
             name: tuple(tuple(group) for group in values[name])
-            for name in ("groups", "parts", "newcomers")
+            for name in ("groups", "parts", "newcomers", "assortment")
         }
         names = {name: tuple(values[name]) for name in ("observed", "known")}
         return cls(**{**values, **groups, **names})
 
 
-def schema_of(panel: Panel, horizon: int = 1) -> Schema:
-    """Choose the inputs that the panel has something to say about."""
+def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False) -> Schema:
+    """Choose the inputs that the panel has something to say about.
+
+    Args:
+        panel: to learn from.
+        horizon: periods ahead.
+        known_assortment: whether it is known in advance which items a period will have.
+    """
     item = item_column(panel.keys)
     parted, found = with_name_parts(panel)
     parts: list[Group] = [(name,) for name in found]
@@ -92,7 +101,14 @@ def schema_of(panel: Panel, horizon: int = 1) -> Schema:
         yearly=len(panel.calendar) >= _YEARS[panel.calendar.freq] * panel.calendar.year,
         observed=tuple(panel.observed),
         known=tuple(panel.known),
+        assortment=_of_items(panel, item, newcomers) if known_assortment else (),
     )
+
+
+def _of_items(panel: Panel, item: str, groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Those groups that consist of items, whatever the shop."""
+    grouping = Grouping(with_name_parts(panel)[0])
+    return tuple(group for group in groups if all(grouping.owner(name) == item for name in group))
 
 
 def _typical(panel: Panel) -> float:

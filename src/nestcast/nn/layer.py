@@ -12,10 +12,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from nestcast.nn.dispatch import run_layer
 from nestcast.nn.parameters import Device, NestedLSTMBase
-from nestcast.nn.reference import Candidate
+from nestcast.nn.reference import Candidate, Level
 from nestcast.nn.sequences import pack_like, pad, reverse
 
 State = tuple[Tensor, Tensor]
+_Weights = dict[str, tuple[list[Level], Tensor | None]]  # levels and projection by suffix
 
 
 class NestedLSTM(NestedLSTMBase):
@@ -50,6 +51,13 @@ class NestedLSTM(NestedLSTMBase):
             training; one mask for all steps of a sequence (Gal and Ghahramani, arXiv 1512.05287).
         candidate: activation of the outermost candidate, "tanh" or "identity" (the paper's).
         device, dtype: of the weights.
+        compute_dtype: torch.bfloat16 rounds the operands of all matrix products, forward and
+            backward, and adds up in the weights' own type, in which everything else stays. It is
+            there for speed where the CPU multiplies bfloat16 (AVX512_BF16); where the native
+            kernel runs and cannot, the layer computes in float32. See `kernel_info`.
+
+    Under autocast to bfloat16 on the CPU a float32 layer runs as with `compute_dtype`: its output
+    and states are float32. Under any other they are of autocast's type, as in `torch.nn.LSTM`.
 
     The weights have the names of `torch.nn.LSTM` (`weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`,
     `weight_hr_l0`, `..._l0_reverse`) at the outermost level, and end in `_inner1`, `_inner2`, ...
@@ -75,6 +83,7 @@ class NestedLSTM(NestedLSTMBase):
         candidate: Candidate = "tanh",
         device: Device = None,
         dtype: torch.dtype | None = None,
+        compute_dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, depth, candidate)
         _check_probability("dropout", dropout)
@@ -91,6 +100,10 @@ class NestedLSTM(NestedLSTMBase):
             )
         if proj_size >= hidden_size:
             raise ValueError("proj_size has to be smaller than hidden_size")
+        if compute_dtype not in (None, torch.bfloat16):
+            raise ValueError(
+                f"compute_dtype should be None or torch.bfloat16, got: {compute_dtype!r}"
+            )
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero "
@@ -104,6 +117,7 @@ class NestedLSTM(NestedLSTMBase):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self.recurrent_dropout = float(recurrent_dropout)
+        self.compute_dtype = compute_dtype
         for layer in range(num_layers):
             size = input_size if layer == 0 else self._directions * self._output_size
             for suffix in self._suffixes(layer):
@@ -191,8 +205,26 @@ class NestedLSTM(NestedLSTMBase):
         suffixes = [self._suffixes(layer) for layer in range(self.num_layers)]
         # Each weight is read once, since reading a parametrized one computes it.
         weights = {s: (self._levels(s), self._projection(s)) for pair in suffixes for s in pair}
-        self._check_input(input, weights["_l0"][0][0].weight_ih.dtype)
-        output, h, c = self._with_state(input, hx)
+        dtype = weights["_l0"][0][0].weight_ih.dtype
+        self._check_input(input, dtype)
+        short = _autocast_dtype(input)
+        if (short, dtype, input.device.type) == (torch.bfloat16, torch.float32, "cpu"):
+            with torch.autocast("cpu", enabled=False):  # which is for products that are not ours
+                start = self._with_state(input, hx, dtype)
+                return self._run_layers(*start, weights, lengths, torch.bfloat16)
+        start = self._with_state(input, hx, short)
+        return self._run_layers(*start, weights, lengths, None if short else self.compute_dtype)
+
+    def _run_layers(
+        self,
+        output: Tensor,
+        h: Tensor,
+        c: Tensor,
+        weights: _Weights,
+        lengths: Tensor | None,
+        compute_dtype: torch.dtype | None,
+    ) -> tuple[Tensor, State]:
+        suffixes = [self._suffixes(layer) for layer in range(self.num_layers)]
         states: list[State] = []
         for layer, pair in enumerate(suffixes):
             if layer > 0:
@@ -210,6 +242,7 @@ class NestedLSTM(NestedLSTMBase):
                     candidate=self.candidate,
                     lengths=lengths,
                     recurrent_mask=self._recurrent_mask(h[k]),
+                    compute_dtype=compute_dtype,
                 )
                 outputs.append(reverse(y, lengths) if backward else y)
                 states.append((h_n, c_n))
@@ -220,8 +253,10 @@ class NestedLSTM(NestedLSTMBase):
             torch.stack([c_n for _, c_n in states], dim=1),  # (depth, L * D, N, H)
         )
 
-    def _with_state(self, input: Tensor, hx: State | None) -> tuple[Tensor, Tensor, Tensor]:
-        """The input and the initial state, zeros or the one given, in one dtype."""
+    def _with_state(
+        self, input: Tensor, hx: State | None, dtype: torch.dtype | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The input and the initial state, zeros or the one given, in that dtype or in one."""
         N, total = input.size(1), self.num_layers * self._directions
         if hx is None:
             h = input.new_zeros(total, N, self._output_size)
@@ -229,9 +264,8 @@ class NestedLSTM(NestedLSTMBase):
         else:
             h, c = hx
             self._check_state_sizes(hx, N)
-        if _autocast(input):  # everything in the short type, as torch.nn.LSTM does
-            short = torch.get_autocast_dtype(input.device.type)
-            return input.to(short), h.to(short), c.to(short)
+        if dtype is not None:
+            return input.to(dtype), h.to(dtype), c.to(dtype)
         if not (input.dtype == h.dtype == c.dtype):
             raise RuntimeError(
                 "Input and hidden tensors are not the same dtype, found input tensor with "
@@ -245,7 +279,7 @@ class NestedLSTM(NestedLSTMBase):
         return dropout(torch.ones_like(h), self.recurrent_dropout)
 
     def _check_input(self, input: Tensor, dtype: torch.dtype) -> None:
-        if input.dtype != dtype and not _autocast(input):
+        if input.dtype != dtype and not _autocast_dtype(input):
             raise ValueError(
                 f"NestedLSTM input dtype ({input.dtype}) does not match weight dtype "
                 f"({dtype}). Convert input: input.to({dtype}), or convert model: "
@@ -298,13 +332,16 @@ def _reorder(state: State, indices: Tensor | None) -> State:
     return state[0].index_select(1, indices), state[1].index_select(2, indices)
 
 
-def _autocast(input: Tensor) -> bool:
+def _autocast_dtype(input: Tensor) -> torch.dtype | None:
+    """The type that autocast asks for, or nothing where it leaves the input as it is."""
     device = input.device.type
-    return (
+    if (
         torch.amp.is_autocast_available(device)
         and torch.is_autocast_enabled(device)
-        and input.dtype != torch.float64  # autocast leaves it as it is
-    )
+        and input.dtype != torch.float64
+    ):
+        return torch.get_autocast_dtype(device)
+    return None
 
 
 def _check_probability(name: str, value: float) -> None:

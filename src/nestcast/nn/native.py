@@ -28,11 +28,25 @@ except ImportError:
 _LARGE = 1 << 18  # floats in a tensor that is worth a pooled buffer
 _LANES = 16  # samples in a tile of the kernel
 _name = kernels.choose()
+# The build that takes the place of one where products take bfloat16, if the CPU can.
+_OF_BFLOAT16 = {name: _native.bfloat16_kernel(name) for name in kernels.instruction_sets()}
 
 
 def kernel_in_use() -> str | None:
     """Name of the build of the kernel that runs layers here; nothing for plain PyTorch."""
     return _name
+
+
+def multiplies(dtype: torch.dtype) -> bool:
+    """Whether the kernel in use has products of that type."""
+    return dtype == torch.bfloat16 and _name is not None and _OF_BFLOAT16[_name] is not None
+
+
+def build_for(compute_dtype: torch.dtype | None) -> str | None:
+    """Name of the build that runs a layer of that `compute_dtype`."""
+    if compute_dtype is None or not multiplies(compute_dtype):
+        return _name
+    return _OF_BFLOAT16[str(_name)]
 
 
 def obstacle(tensors: Sequence[Tensor], depth: int) -> str | None:
@@ -51,15 +65,24 @@ def obstacle(tensors: Sequence[Tensor], depth: int) -> str | None:
     return None
 
 
-def pays(input: Tensor, c: Tensor) -> bool:
-    """Whether the kernel is the faster one, where it can run.
+def pays(T: int, N: int, H: int, training: bool) -> bool:
+    """Whether the kernel is the faster one for N samples of T steps, where it can run.
 
-    To bring the weights into its order takes as long as some steps of some samples; the crossover
-    was measured with `benchmarks/kernel.py --parts crossover`. A compiled program, whose sizes may
-    be open, always takes the kernel.
+    To bring the weights into its order takes as long as some steps, and few samples leave most of a
+    tile empty; the crossover was measured (`benchmarks/kernel.py --parts crossover`). A compiled
+    program, whose sizes may be open, always takes the kernel.
     """
-    T, N, H = input.size(0), input.size(1), c.size(2)
-    return torch.compiler.is_compiling() or (T > 1 and 10 * T * N > H)
+    if torch.compiler.is_compiling():
+        return True
+    if N == 1 and H > 200:
+        return training and T > 20
+    work = (T - 1) ** 2 * N
+    return work > (8 if training else 64)
+
+
+def are_trained(tensors: Sequence[Tensor]) -> bool:
+    """Whether a backward pass may follow, for which the forward pass has to save."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def nested_lstm(
@@ -72,6 +95,7 @@ def nested_lstm(
     candidate: Candidate = "tanh",
     lengths: Tensor | None = None,  # (N,)
     recurrent_mask: Tensor | None = None,  # (N, P), without gradient
+    compute_dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer in one direction; arguments and returns are those of `reference.nested_lstm`."""
     weights = [weight for level in levels for weight in (level.weight_ih, level.weight_hh)]
@@ -81,11 +105,19 @@ def nested_lstm(
         if any(other.bias is not None for other in levels)
     ]
     layer = _Layer(
-        input, h, c, weights, biases, weight_hr, lengths, recurrent_mask, candidate == "identity"
+        input,
+        h,
+        c,
+        weights,
+        biases,
+        weight_hr,
+        lengths,
+        recurrent_mask,
+        candidate == "identity",
+        compute_dtype == torch.bfloat16,
     )
     # An operator does not see the caller's grad mode, so it is told.
-    save = torch.is_grad_enabled() and any(x.requires_grad for x in layer.differentiable())
-    output, h_n, c_n, _ = _forward(*layer, save)
+    output, h_n, c_n, _ = _forward(*layer, are_trained(layer.differentiable()))
     return output, h_n, c_n
 
 
@@ -101,6 +133,7 @@ class _Layer(NamedTuple):
     lengths: Tensor | None
     recurrent_mask: Tensor | None
     identity_candidate: bool
+    bfloat16: bool  # operands of the products, where the CPU can multiply those
 
     def differentiable(self) -> list[Tensor]:
         projection = [] if self.weight_hr is None else [self.weight_hr]
@@ -118,12 +151,13 @@ class _Layer(NamedTuple):
             None if self.lengths is None else _contiguous(self.lengths.long()),
             None if self.recurrent_mask is None else _contiguous(self.recurrent_mask),
             self.identity_candidate,
+            self.bfloat16,
         )
 
 
 _LAYER = (
     "Tensor input, Tensor h, Tensor c, Tensor[] weights, Tensor[] biases, Tensor? weight_hr, "
-    "Tensor? lengths, Tensor? recurrent_mask, bool identity_candidate"
+    "Tensor? lengths, Tensor? recurrent_mask, bool identity_candidate, bool bfloat16"
 )
 
 
@@ -173,8 +207,8 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         h_n.copy_(layer.h)
         c_n.copy_(layer.c)
     else:
-        threads = torch.get_num_threads()
-        saved = _native.forward(_kernel(), threads, *layer.for_kernel(), save, output, h_n, c_n)
+        kernel, threads = _kernel(layer.bfloat16), torch.get_num_threads()
+        saved = _native.forward(kernel, threads, *layer.for_kernel()[:-1], save, output, h_n, c_n)
     return output, h_n, c_n, output.new_empty(0) if saved is None else saved
 
 
@@ -210,9 +244,9 @@ def _backward(*arguments: Any) -> list[Tensor]:
         return gradients
     weights, biases = len(layer.weights), len(layer.biases)
     _native.backward(
-        _kernel(),
+        _kernel(layer.bfloat16),
         torch.get_num_threads(),
-        *layer.for_kernel(),
+        *layer.for_kernel()[:-1],
         _contiguous(output),
         _contiguous(saved),
         None if d_output is None else _features_side_by_side(d_output),
@@ -233,16 +267,18 @@ def _(*arguments: Any) -> list[Tensor]:
     return _new_gradients(_Layer(*arguments[: len(_Layer._fields)]), arguments[-1])
 
 
-def _kernel() -> str:
-    if _name is None:
+def _kernel(bfloat16: bool) -> str:
+    name = build_for(torch.bfloat16 if bfloat16 else None)
+    if name is None:
         raise RuntimeError("the operators of nestcast need its native kernel, which is not in use")
-    return _name
+    return name
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     layer = _Layer(*inputs[: len(_Layer._fields)])
     ctx.set_materialize_grads(False)
     ctx.identity_candidate = layer.identity_candidate
+    ctx.bfloat16 = layer.bfloat16
     ctx.save_for_backward(
         layer.input,
         layer.h,
@@ -270,6 +306,7 @@ def _differentiate(ctx: Any, *d_results: Tensor | None) -> tuple[Any, ...]:
         lengths,
         recurrent_mask,
         ctx.identity_candidate,
+        ctx.bfloat16,
     )
     d_output, d_h_n, d_c_n, _ = d_results
     if torch.is_grad_enabled():  # create_graph=True
@@ -285,7 +322,7 @@ def _differentiate(ctx: Any, *d_results: Tensor | None) -> tuple[Any, ...]:
         d_rest[:count],
         d_rest[count : count + len(layer.biases)],
         None if weight_hr is None else d_rest[-1],
-        *(None for _ in ("lengths", "recurrent_mask", "identity_candidate", "save")),
+        *(None for _ in ("lengths", "recurrent_mask", "identity_candidate", "bfloat16", "save")),
     )
 
 
@@ -307,6 +344,7 @@ def _differentiable_gradients(
         candidate="identity" if layer.identity_candidate else "tanh",
         lengths=layer.lengths,
         recurrent_mask=layer.recurrent_mask,
+        compute_dtype=torch.bfloat16 if layer.bfloat16 else None,
     )
     pairs = [(y, d) for y, d in zip(results, d_results, strict=True) if d is not None]
     wanted = [tensor for tensor in inputs if tensor.requires_grad]

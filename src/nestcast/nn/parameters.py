@@ -21,6 +21,7 @@ _USUAL = {
     "depth": None,  # always shown
     "recurrent_dropout": 0.0,
     "candidate": "tanh",
+    "compute_dtype": None,
 }
 
 

@@ -23,6 +23,29 @@ class Level(NamedTuple):
     bias: Tensor | None  # (4H,)
 
 
+def _rounded_value(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x rounded to a shorter type; its gradient is not."""
+    value = x.detach().to(dtype).to(x.dtype)
+    return torch.where(value == x, x, x + (value - x).detach())  # an infinity less itself is none
+
+
+def _rounded_gradient(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x; its gradient is rounded to a shorter type, by the conversion back."""
+    short = x.to(dtype).to(x.dtype)
+    return torch.where(short.isfinite(), x.detach() + (short - short.detach()), x)
+
+
+def _product(
+    x: Tensor, weight: Tensor, bias: Tensor | None, compute_dtype: torch.dtype | None
+) -> Tensor:
+    """`linear`, with the operands of the product, and of its gradients, rounded first."""
+    if compute_dtype is None:
+        return linear(x, weight, bias)
+    x, weight = (_rounded_value(operand, compute_dtype) for operand in (x, weight))
+    product = _rounded_gradient(linear(x, weight), compute_dtype)
+    return product if bias is None else product + bias
+
+
 def nested_lstm_step(
     x: Tensor,  # (N, I)
     h: Tensor,  # (N, P)
@@ -30,6 +53,7 @@ def nested_lstm_step(
     levels: Sequence[Level],
     *,
     candidate: Candidate = "tanh",
+    compute_dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """One step of one layer, before projection: the new hidden state and the new cells.
 
@@ -41,13 +65,16 @@ def nested_lstm_step(
         h of shape (N, H) and the list of depth cells, each (N, H).
     """
     level, *inner_levels = levels
-    gates = linear(x, level.weight_ih, level.bias) + linear(h, level.weight_hh)  # (N, 4H)
+    gates = _product(x, level.weight_ih, level.bias, compute_dtype)  # (N, 4H)
+    gates = gates + _product(h, level.weight_hh, None, compute_dtype)
     i, f, g, o = gates.chunk(4, dim=1)
     i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
     if candidate == "tanh":
         g = g.tanh()
     if inner_levels:
-        c_new, inner_cells = nested_lstm_step(i * g, f * c[0], c[1:], inner_levels)
+        c_new, inner_cells = nested_lstm_step(
+            i * g, f * c[0], c[1:], inner_levels, compute_dtype=compute_dtype
+        )
     else:
         c_new, inner_cells = f * c[0] + i * g, []
     return o * c_new.tanh(), [c_new, *inner_cells]
@@ -63,6 +90,7 @@ def nested_lstm(
     candidate: Candidate = "tanh",
     lengths: Tensor | None = None,  # (N,)
     recurrent_mask: Tensor | None = None,  # (N, P)
+    compute_dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer in one direction over a whole sequence.
 
@@ -75,6 +103,7 @@ def nested_lstm(
         candidate: activation of the outermost candidate g; inner ones are always tanh.
         lengths: valid steps of each sample; after them the states stay and the output is 0.
         recurrent_mask: multiplies h before each step (dropout with one mask for all steps).
+        compute_dtype: to which the operands of the matrix products are rounded; not if not given.
 
     Returns:
         output (T, N, P), final h (N, P) and final c (depth, N, H).
@@ -82,9 +111,11 @@ def nested_lstm(
     outputs = []
     for t, x in enumerate(input):
         h_in = h if recurrent_mask is None else h * recurrent_mask
-        h_new, cells = nested_lstm_step(x, h_in, c.unbind(0), levels, candidate=candidate)
+        h_new, cells = nested_lstm_step(
+            x, h_in, c.unbind(0), levels, candidate=candidate, compute_dtype=compute_dtype
+        )
         if weight_hr is not None:
-            h_new = linear(h_new, weight_hr)
+            h_new = _product(h_new, weight_hr, None, compute_dtype)
         c_new = torch.stack(cells)
         if lengths is None:
             h, c = h_new, c_new

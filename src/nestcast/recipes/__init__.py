@@ -1,6 +1,7 @@
 """Ways to forecast: each recipe fits, predicts, and says what must be saved."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from nestcast.errors import OptionError
 from nestcast.recipes.base import Recipe
@@ -24,7 +25,7 @@ def recipe_named(name: str) -> type[Recipe]:
     return RECIPES[name]
 
 
-def make_recipe(name: str, clipped: bool, options: Mapping[str, str | None]) -> Recipe:
+def make_recipe(name: str, clipped: bool, options: Mapping[str, Any]) -> Recipe:
     """A recipe that has learned nothing.
 
     Args:
@@ -40,6 +41,8 @@ def make_recipe(name: str, clipped: bool, options: Mapping[str, str | None]) -> 
     if recipe is GlobalNetwork:
         return GlobalNetwork(squared=clipped, **given)
     if recipe is RateNetwork:
+        if "known_assortment" in given:
+            raise OptionError("a known assortment is for sales: leave it out.")
         return RateNetwork(**given)
     if given:
         raise OptionError(

@@ -82,6 +82,7 @@ class GlobalNetwork(Recipe):
             `mlp`; all of them are as large, by their number of parameters.
         squared: whether squared errors count in units of the target, the same for every series;
             else errors are relative to the size of a series.
+        known_assortment: whether what is asked for is known to be all that will be sold.
 
     Raises:
         OptionError: no such effort, likelihood or cell.
@@ -95,21 +96,22 @@ class GlobalNetwork(Recipe):
         family: str | None = None,
         cell: str = "nested",
         squared: bool = False,
+        known_assortment: bool = False,
     ) -> None:
-        for wanted, known, what in ((effort, tuple(EFFORTS), "effort"),):
-            if wanted not in known:
-                raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
+        if effort not in EFFORTS:
+            raise OptionError(f"unknown effort {effort!r}: use one of {', '.join(EFFORTS)}.")
         if family is not None:
             likelihood(family)
         self.effort = EFFORTS[effort]
         self._wanted_family, self._cell, self._squared = family, check_cell(cell), squared
+        self._known_assortment = known_assortment
         self._settings: Settings
         self._networks: list[ForecastNetwork]
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
         generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
-        schema = schema_of(panel, horizon)
+        schema = schema_of(panel, horizon, known_assortment=self._known_assortment)
         panel, weight, named = _population(panel, asked, generator)
         family = self._wanted_family or ("negative-binomial" if panel.is_count else "normal")
         features = Features(panel, schema)

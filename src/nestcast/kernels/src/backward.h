@@ -21,6 +21,7 @@ struct BackwardTile {
   float* tanh_cells;     // [depth][H][lanes]: tanh of the cells after the step
   float* operand;        // [2H, padded][lanes]: operand of an inner level, or the hidden state
   float* mask;           // [P][lanes] or null
+  float* words;          // [words(padded 4H)][lanes]: gate gradients as the products read them
 
   Record record(const Problem& p, Index step) const {
     return {p, const_cast<float*>(saved) + step * Record::size(p)};
@@ -45,15 +46,17 @@ static void carve(const Problem& p, bool masked, Carver& carver, BackwardTile& t
   tile.tanh_cells = carver.take(p.depth * cell);
   tile.operand = carver.take(round_up(2 * p.hidden_size, kWidth) * kLanes);
   tile.mask = masked ? carver.take(state) : nullptr;
+  tile.words = kPair > 1 ? carver.take(words(round_up(4 * p.hidden_size, kGradientRows)) * kLanes)
+                         : nullptr;
 }
 
 static Index backward_scratch(const Problem& p) {
   Carver carver{nullptr};
   BackwardTile tile;
   WeightGradients gradients(p);
-  gradients.carve_queue(carver);
+  gradients.carve_queue(p, carver);
   for (Index i = 0; i < tiles_per_set(p); ++i) carve(p, true, carver, tile);
-  carver.take(gradients.of[0].padded_columns());
+  carver.take(kPair * gradients.of[0].padded_columns());
   return carver.used;
 }
 
@@ -185,7 +188,6 @@ struct BackwardStep {
     for (Index at = 0; at < size; at += kWidth)
       store(tile.operand + at,
             keep(load(now.gate(0, 3) + at) * tanh_cell(0, at), at % kLanes));
-    weights.of[p.depth].put_tile(slot, tile.operand);
   }
 
   // The gradient of h before the step, from the product with the recurrent weights.
@@ -214,13 +216,14 @@ struct BackwardPass {
   const float* output;
   const BackwardWeights& packed;
   const WeightGradients& weights;
-  float* row;  // one sample's operand at the outermost level, zeros after its end
+  float* rows;  // operands of a word's samples at the outermost level, zeros after each end
 
   // Operands of the outermost level, straight from the input and the output of the step before.
   void outermost_operands(const BackwardTile& tile, Index step, Index slot) const {
     const Index I = p.input_size, P = p.output_size;
     const Sequence& input = arguments.input;
     for (Index lane = 0; lane < kLanes; ++lane) {
+      float* const row = rows + lane % kPair * weights.of[0].padded_columns();
       if (step < tile.lengths.steps[lane]) {
         const Index sample = tile.first_sample + lane;
         const float* const x =
@@ -234,7 +237,7 @@ struct BackwardPass {
       } else {
         std::memset(row, 0, sizeof(float) * (I + P));
       }
-      weights.of[0].put_row(slot, lane, row);
+      if ((lane + 1) % kPair == 0) weights.of[0].put_rows(slot, lane, rows);
     }
   }
 
@@ -244,47 +247,72 @@ struct BackwardPass {
             gradients.input + (step * p.batch + tile.first_sample) * I, I);
   }
 
+  // What one tile reads in the next step back; tiles in lockstep have more than a cache holds.
+  Soon needed_next(const BackwardTile& tile, Index count, Index step) const {
+    Soon soon;
+    if (count > 1 || step < 2) return soon;
+    const Index P = p.output_size, rows = P * tile.samples;
+    const Sequence& d = gradients.output;
+    soon.add(output + ((step - 2) * p.batch + tile.first_sample) * P, rows);
+    if (d.data && d.sample_stride == P)
+      soon.add(d.data + (step - 1) * d.step_stride + tile.first_sample * P, rows);
+    soon.add(tile.record(p, step - 2).data, Record::size(p));
+    return soon;
+  }
+
   // One step back of the tiles of a set; their slots in the queue follow each other.
   void step(const BackwardTile* tiles, Index count, Index step, Index slot) const {
     const Index H = p.hidden_size, P = p.output_size;
     const Index tile_stride = count > 1 ? tiles[1].d_state - tiles[0].d_state : 0;
+    // Floats are written straight to the queue; bfloat16 come there from a place of their own.
+    const Index place = kPair > 1 ? 0 : slot;
+    Soon soon = needed_next(tiles[0], count, step);
+    const auto put_gradient = [&](Index level) {
+      for (Index i = 0; i < count; ++i) weights.of[level].put_gradient(slot + i, i, tiles[i].words);
+    };
     const auto multiply = [&](const float* matrix, Index rows, Index level, Index columns) {
       const WeightGradient& gates = weights.of[level];
-      PackedMatrix{matrix, rows, columns}.multiply(gates.d_of(slot), gates.padded_rows() * kLanes,
-                                                   tiles[0].d_operand, tile_stride, count);
+      const float* const d = kPair > 1 ? tiles[0].words : gates.d_of(slot);
+      const Index stride = kPair > 1 ? tile_stride : gates.padded_rows() * kLanes;
+      PackedMatrix{matrix, rows, columns}.multiply(d, stride, tiles[0].d_operand, tile_stride,
+                                                   count, soon);
     };
     for (Index i = 0; i < count; ++i) {
       if (step > 0)
         restore_cells(p, tiles[i].record(p, step - 1), tiles[i].cells_before, tiles[i].tanh_before);
       const Sequence& d = gradients.output;
-      with_step(p, tiles[i], step, slot + i, weights, [&](const auto& one) {
+      with_step(p, tiles[i], step, place + i, weights, [&](const auto& one) {
         one.d_output(d.data ? d.data + step * d.step_stride + tiles[i].first_sample * d.sample_stride
                             : nullptr,
                      d.sample_stride);
         if (p.projected) {
           one.projection_operands();
-          PackedMatrix{packed.to_hidden, H, P}.multiply(tiles[i].d_output, 0, tiles[i].d_hidden, 0,
-                                                        1);
+          weights.of[p.depth].put_tile(slot + i, tiles[i].operand);
+          weights.of[p.depth].put_gradient(slot + i, i, tiles[i].words);
+          PackedMatrix{packed.to_hidden, H, P}.multiply(
+              kPair > 1 ? tiles[i].words : tiles[i].d_output, 0, tiles[i].d_hidden, 0, 1, soon);
         }
         one.unwind();
       });
     }
     for (Index level = p.depth - 1; level > 0; --level) {
+      put_gradient(level);
       multiply(packed.to_operand[level], 2 * H, level, 4 * H);
       for (Index i = 0; i < count; ++i) {
-        with_step(p, tiles[i], step, slot + i, weights,
+        with_step(p, tiles[i], step, place + i, weights,
                   [&](const auto& one) { one.outer_gates(level - 1); });
         weights.of[level].put_tile(slot + i, tiles[i].operand);
       }
     }
     for (Index i = 0; i < count; ++i) outermost_operands(tiles[i], step, slot + i);
+    put_gradient(0);
     if (gradients.input) {
       multiply(packed.to_input, p.input_size, 0, 4 * H);
       for (Index i = 0; i < count; ++i) d_input(tiles[i], step);
     }
     multiply(packed.to_operand[0], P, 0, 4 * H);
     for (Index i = 0; i < count; ++i)
-      with_step(p, tiles[i], step, slot + i, weights, [](const auto& one) { one.d_state(); });
+      with_step(p, tiles[i], step, place + i, weights, [](const auto& one) { one.d_state(); });
   }
 
   void end(const BackwardTile& tile) const {
@@ -335,7 +363,7 @@ static void backward_group(const Problem& p, const Arguments& arguments,
   const BackwardWeights weights(p, const_cast<float*>(packed));
   WeightGradients sums(p);
   Carver carver{scratch}, sum_carver{accumulator};
-  sums.carve_queue(carver);
+  sums.carve_queue(p, carver);
   // Padding, of rows as of columns, is never written again.
   std::memset(scratch, 0, sizeof(float) * backward_scratch(p));
   sums.carve_sum(sum_carver);
@@ -344,7 +372,7 @@ static void backward_group(const Problem& p, const Arguments& arguments,
   for (Index i = 0; i < tiles_per_set(p); ++i)
     carve(p, arguments.recurrent_mask, carver, tiles[i]);
   const BackwardPass pass{p,    arguments, gradients, output, weights, sums,
-                          carver.take(sums.of[0].padded_columns())};
+                          carver.take(kPair * sums.of[0].padded_columns())};
   const Division division = divide(p);
   for (Index set = division.sets * group / division.groups;
        set < division.sets * (group + 1) / division.groups; ++set) {

@@ -43,6 +43,7 @@ struct ForwardTile {
   float* projected;           // [P][lanes]; `hidden` itself where there is no projection
   float* state;               // [P][lanes]: h after the last valid step
   float* mask;                // [P][lanes], recurrent mask or null
+  float* words;               // [words(widest operand)][lanes]
   float* scratch_record;
   float* saved;  // the tile's first record, or null
 
@@ -61,6 +62,10 @@ static void carve(const Problem& p, bool masked, Carver& carver, ForwardTile& ti
   tile.state = carver.take(state);
   tile.mask = masked ? carver.take(state) : nullptr;
   tile.scratch_record = carver.take(Record::size(p));
+  Index widest = p.hidden_size;  // the projection's
+  for (Index level = 0; level < p.depth; ++level)
+    if (operand_rows(p, level) > widest) widest = operand_rows(p, level);
+  tile.words = kPair > 1 ? carver.take(words(widest) * kLanes) : nullptr;
 }
 
 static Index forward_scratch(const Problem& p) {
@@ -181,15 +186,21 @@ static void forward_step(const Problem& p, const ForwardWeights& weights, const 
                          const Lengths* const* frozen_at, Index tile_count, Index step) {
   const Blocks blocks(p.hidden_size, kMaxUnits);
   alignas(64) float z[kMaxRows * kLanes];
+  Soon soon;  // tiles in lockstep have more than a cache holds
+  if (tile_count == 1 && tiles[0].saved && step + 1 < p.steps)
+    soon.add(tiles[0].record(p, step + 1).data, Record::size(p));
   for (Index level = 0; level < p.depth; ++level) {
-    const Index inner = operand_rows(p, level);
+    const Index rows = operand_rows(p, level), inner = words(rows);
+    const float* operands[kMaxTilesPerSet];
+    for (Index i = 0; i < tile_count; ++i)
+      operands[i] = as_operand(tiles[i].operand[level], rows, tiles[i].words);
     for (Index block = 0; block < blocks.count; ++block) {
       const Index unit = blocks.begin(block), units = blocks.begin(block + 1) - unit;
       const MultiplyBlock multiply = multiply_block_of(4 * units);
       for (Index i = 0; i < tile_count; ++i) {
         const ForwardTile& tile = tiles[i];
         multiply(weights.gates[level] + 4 * unit * inner, weights.bias[level] + 4 * unit,
-                 tile.operand[level], inner, z);
+                 operands[i], inner, z, soon.next(inner, operands[i]));
         const Record record = tile.record(p, step);
         if (level < p.depth - 1) {
           outer_gates(p, tile, record, level, unit, units, z);
@@ -203,7 +214,8 @@ static void forward_step(const Problem& p, const ForwardWeights& weights, const 
   if (p.projected)
     for (Index i = 0; i < tile_count; ++i)
       PackedMatrix{weights.projection, p.output_size, p.hidden_size}.multiply(
-          tiles[i].hidden, 0, tiles[i].projected, 0, 1);
+          as_operand(tiles[i].hidden, p.hidden_size, tiles[i].words), 0, tiles[i].projected, 0, 1,
+          soon);
 }
 
 static void forward_set(const Problem& p, const Arguments& arguments, const Results& results,

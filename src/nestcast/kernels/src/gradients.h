@@ -14,18 +14,20 @@ constexpr Index kQueueSlots = 8;
 // One weight gradient: rows of d times columns of a.
 struct WeightGradient {
   Index rows, columns;
-  float* d = nullptr;     // [slot][padded rows][lane]
-  float* a = nullptr;     // [panel][slot][lane][column of the panel]
-  float* sum = nullptr;   // [panel][padded row][column of the panel]
-  float* bias = nullptr;  // [padded row][lane]: the sum of d, lane by lane
+  float* d = nullptr;  // [slot][padded rows][lane]; of bfloat16, one slot for each tile of a set
+  float* d_words = nullptr;  // [slot][padded rows][word of lanes]; `d` itself if floats
+  float* a = nullptr;        // [panel][slot][word of lanes][column of the panel]
+  float* sum = nullptr;      // [panel][padded row][column of the panel]
+  float* bias = nullptr;     // [padded row][lane]: the sum of d, lane by lane
 
   Index padded_rows() const { return round_up(rows, kGradientRows); }
   Index padded_columns() const { return round_up(columns, kWidth); }
   Blocks panels() const { return Blocks(padded_columns() / kWidth, kGradientVectors); }
 
-  void carve_queue(Carver& carver) {
-    d = carver.take(kQueueSlots * padded_rows() * kLanes);
-    a = carver.take(kQueueSlots * kLanes * padded_columns());
+  void carve_queue(const Problem& p, Carver& carver) {
+    d = carver.take((kPair > 1 ? tiles_per_set(p) : kQueueSlots) * padded_rows() * kLanes);
+    d_words = kPair > 1 ? carver.take(kQueueSlots * padded_rows() * kLaneWords) : d;
+    a = carver.take(kQueueSlots * kLaneWords * padded_columns());
   }
   void carve_sum(Carver& carver) {
     sum = carver.take(padded_rows() * padded_columns());
@@ -34,14 +36,41 @@ struct WeightGradient {
 
   float* d_of(Index slot) const { return d + slot * padded_rows() * kLanes; }
 
-  // Puts one sample's operand, `padded_columns` long, into its slot.
-  void put_row(Index slot, Index lane, const float* row) const {
+  // Of bfloat16: puts the gradient of a tile of the set into the queue, adds it to the bias, and
+  // makes the words [words(rows)][lanes] that the product with the weights reads.
+  void put_gradient([[maybe_unused]] Index slot, [[maybe_unused]] Index tile,
+                    [[maybe_unused]] float* made) const {
+#if defined(NESTCAST_BFLOAT16)
+    const float* const from = d_of(tile);
+    float* const to = d_words + slot * padded_rows() * kLaneWords;
+    for (Index row = 0; row < padded_rows(); row += 2) {
+      const Index at = row * kLanes;
+      const Vector one = load(from + at), other = load(from + at + kLanes);
+      const Vector both = shorten(one, other);
+      store(to + row * kLaneWords, both);
+      store(made + row / 2 * kLanes, interleave(both));
+      store(bias + at, load(bias + at) + one);
+      store(bias + at + kLanes, load(bias + at + kLanes) + other);
+    }
+#endif
+  }
+
+  // Puts the operands of as many samples as a word has into their slot, each `padded_columns` long.
+  void put_rows(Index slot, Index lane, const float* rows) const {
     const Blocks all = panels();
     for (Index panel = 0; panel < all.count; ++panel) {
       const Index begin = all.begin(panel) * kWidth;
       const Index width = all.begin(panel + 1) * kWidth - begin;
-      std::memcpy(a + kQueueSlots * kLanes * begin + (slot * kLanes + lane) * width, row + begin,
-                  sizeof(float) * width);
+      float* const to =
+          a + kQueueSlots * kLaneWords * begin + (slot * kLaneWords + lane / kPair) * width;
+#if defined(NESTCAST_BFLOAT16)
+      const float* const other = rows + padded_columns();
+      for (Index column = 0; column < width; column += kWidth)
+        store(to + column, interleave(shorten(load(rows + begin + column),
+                                              load(other + begin + column))));
+#else
+      std::memcpy(to, rows + begin, sizeof(float) * width);
+#endif
     }
   }
 
@@ -51,7 +80,7 @@ struct WeightGradient {
     for (Index panel = 0; panel < all.count; ++panel) {
       const Index begin = all.begin(panel) * kWidth;
       const Index width = all.begin(panel + 1) * kWidth - begin;
-      float* const to = a + kQueueSlots * kLanes * begin + slot * kLanes * width;
+      float* const to = a + kQueueSlots * kLaneWords * begin + slot * kLaneWords * width;
       for (Index column = 0; column < width; column += kWidth)
         for (int lane = 0; lane < kLanes; lane += kWidth) {
           Square square;
@@ -59,22 +88,29 @@ struct WeightGradient {
           for (int i = 0; i < kWidth; ++i)
             square.rows[i] = load(tile + (begin + column + i) * kLanes + lane);
           square.transpose();
+#if defined(NESTCAST_BFLOAT16)
+          NESTCAST_UNROLL
+          for (int i = 0; i < kLaneWords; ++i)
+            store(to + i * width + column,
+                  interleave(shorten(square.rows[2 * i], square.rows[2 * i + 1])));
+#else
           NESTCAST_UNROLL
           for (int i = 0; i < kWidth; ++i) store(to + (lane + i) * width + column, square.rows[i]);
+#endif
         }
     }
   }
 
   // Adds the first `slots` slots to the sums.
   void flush(Index slots) const {
-    const Index d_stride = padded_rows() * kLanes;
+    const Index d_stride = padded_rows() * kLaneWords;
     const Blocks all = panels();
     for (Index panel = 0; panel < all.count; ++panel) {
       const Index begin = all.begin(panel), vectors = all.begin(panel + 1) - begin;
-      const float* const operand = a + kQueueSlots * kLanes * begin * kWidth;
+      const float* const operand = a + kQueueSlots * kLaneWords * begin * kWidth;
       float* const panel_sum = sum + padded_rows() * begin * kWidth;
       for (Index row = 0; row < padded_rows(); row += kGradientRows) {
-        const float* const gradient = d + row * kLanes;
+        const float* const gradient = d_words + row * kLaneWords;
         float* const block = panel_sum + row * vectors * kWidth;
         if (vectors == 1) accumulate_block<1>(gradient, d_stride, operand, slots, block);
         if (vectors == 2) accumulate_block<2>(gradient, d_stride, operand, slots, block);
@@ -82,6 +118,7 @@ struct WeightGradient {
           if (vectors == 3) accumulate_block<3>(gradient, d_stride, operand, slots, block);
       }
     }
+    if (kPair > 1) return;  // `put_gradient` has added to the bias
     for (Index at = 0; at < d_stride; at += kWidth) {
       Vector total = load(bias + at);
       for (Index slot = 0; slot < slots; ++slot) total += load(d + slot * d_stride + at);
@@ -100,8 +137,8 @@ struct WeightGradients {
       of[level] = {4 * p.hidden_size, operand_rows(p, level)};
     if (p.projected) of[p.depth] = {p.output_size, p.hidden_size};
   }
-  void carve_queue(Carver& carver) {
-    for (Index i = 0; i < count; ++i) of[i].carve_queue(carver);
+  void carve_queue(const Problem& p, Carver& carver) {
+    for (Index i = 0; i < count; ++i) of[i].carve_queue(p, carver);
   }
   void carve_sum(Carver& carver) {
     for (Index i = 0; i < count; ++i) of[i].carve_sum(carver);

@@ -5,6 +5,9 @@
 namespace nestcast {
 
 #if defined(__x86_64__)
+namespace avx512bf16 {
+extern const Kernel kernel;
+}
 namespace avx512 {
 extern const Kernel kernel;
 }
@@ -41,6 +44,16 @@ std::vector<const Kernel*> usable() {
 #endif
 }
 
+// The build for the same CPU whose products take bfloat16, or null.
+const Kernel* bfloat16_variant(const std::string& name) {
+#if defined(__x86_64__)
+  if (name == avx512::kernel.name && __builtin_cpu_supports("avx512bf16"))
+    return &avx512bf16::kernel;
+#endif
+  (void)name;
+  return nullptr;
+}
+
 }  // namespace
 
 std::vector<std::string> usable_kernels() {
@@ -49,9 +62,15 @@ std::vector<std::string> usable_kernels() {
   return names;
 }
 
+std::optional<std::string> bfloat16_kernel(const std::string& name) {
+  const Kernel* const found = bfloat16_variant(name);
+  return found ? std::optional<std::string>(found->name) : std::nullopt;
+}
+
 const Kernel& find_kernel(const std::string& name) {
   for (const Kernel* kernel : usable())
-    if (name == kernel->name) return *kernel;
+    for (const Kernel* found : {kernel, bfloat16_variant(kernel->name)})
+      if (found && name == found->name) return *found;
   throw std::invalid_argument("no kernel named " + name + " runs on this CPU");
 }
 

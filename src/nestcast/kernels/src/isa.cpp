@@ -29,13 +29,17 @@ static double multiply_add(Index rounds) {
   for (Index round = 0; round < rounds; ++round) {
     NESTCAST_UNROLL
     for (int i = 0; i < kChains; ++i) {
+#if defined(NESTCAST_BFLOAT16)
+      sum[i] = dot(sum[i], factor, term);
+#else
       sum[i] = sum[i] * factor + term;
+#endif
     }
   }
   for (int i = 1; i < kChains; ++i) sum[0] += sum[i];
   volatile float sink = sum[0][0];
   (void)sink;
-  return 2.0 * kChains * kWidth * static_cast<double>(rounds);
+  return 2.0 * kPair * kChains * kWidth * static_cast<double>(rounds);
 }
 
 #define NESTCAST_STRING2(name) #name

@@ -33,8 +33,8 @@ constexpr Index kMaxTilesPerSet = 8;
 static Index tiles_per_set(const Problem& p) {
   Index weights = 0;
   for (Index level = 0; level < p.depth; ++level)
-    weights += 4 * p.hidden_size * operand_rows(p, level);
-  const Index kSmall = 320 << 10;  // floats
+    weights += 4 * p.hidden_size * words(operand_rows(p, level));
+  const Index kSmall = 320 << 10;  // words
   return weights <= kSmall ? 1 : weights <= 4 * kSmall ? 4 : kMaxTilesPerSet;
 }
 
@@ -82,10 +82,10 @@ struct ForwardWeights {
   ForwardWeights(const Problem& p, float* base) {
     Carver carver{base};
     for (Index level = 0; level < p.depth; ++level) {
-      gates[level] = carver.take(4 * p.hidden_size * operand_rows(p, level));
+      gates[level] = carver.take(4 * p.hidden_size * words(operand_rows(p, level)));
       bias[level] = carver.take(4 * p.hidden_size);
     }
-    if (p.projected) projection = carver.take(p.output_size * p.hidden_size);
+    if (p.projected) projection = carver.take(p.output_size * words(p.hidden_size));
     size = carver.used;
   }
 };
@@ -99,15 +99,29 @@ struct BackwardWeights {
   BackwardWeights(const Problem& p, float* base) {
     Carver carver{base};
     for (Index level = 0; level < p.depth; ++level)
-      to_operand[level] = carver.take(4 * p.hidden_size * operand_gradient_rows(p, level));
-    to_input = carver.take(4 * p.hidden_size * p.input_size);
-    if (p.projected) to_hidden = carver.take(p.output_size * p.hidden_size);
+      to_operand[level] = carver.take(words(4 * p.hidden_size) * operand_gradient_rows(p, level));
+    to_input = carver.take(words(4 * p.hidden_size) * p.input_size);
+    if (p.projected) to_hidden = carver.take(words(p.output_size) * p.hidden_size);
     size = carver.used;
   }
 
   static Index operand_gradient_rows(const Problem& p, Index level) {
     return level == 0 ? p.output_size : 2 * p.hidden_size;
   }
+};
+
+// One column of both weights of a level; zeros after the last.
+struct Column {
+  const float* data;
+  Index stride;
+
+  Column(const Level& level, Index first_columns, Index columns, Index column)
+      : data(column >= columns        ? nullptr
+             : column < first_columns ? level.weight_ih + column
+                                      : level.weight_hh + column - first_columns),
+        stride(column < first_columns ? first_columns : columns - first_columns) {}
+
+  NESTCAST_INLINE float row(Index row) const { return data ? data[row * stride] : 0.0f; }
 };
 
 static void pack_forward(const Problem& p, const Arguments& arguments, float* packed) {
@@ -121,13 +135,12 @@ static void pack_forward(const Problem& p, const Arguments& arguments, float* pa
     float* bias = to.bias[level];
     for (Index block = 0; block < blocks.count; ++block) {
       const Index begin = blocks.begin(block), end = blocks.begin(block + 1);
-      for (Index column = 0; column < columns; ++column) {
-        const bool is_first = column < first;
-        const Index stride = is_first ? first : columns - first;
-        const float* source = is_first ? from.weight_ih + column : from.weight_hh + column - first;
+      for (Index column = 0; column < columns; column += kPair) {
+        const Column one(from, first, columns, column);
+        const Column other(from, first, columns, column + kPair - 1);
         for (Index gate = 0; gate < 4; ++gate)
           for (Index unit = begin; unit < end; ++unit)
-            *weight++ = source[(gate * H + unit) * stride];
+            *weight++ = word(one.row(gate * H + unit), other.row(gate * H + unit));
       }
       for (Index gate = 0; gate < 4; ++gate)
         for (Index unit = begin; unit < end; ++unit)
@@ -138,9 +151,11 @@ static void pack_forward(const Problem& p, const Arguments& arguments, float* pa
   const Blocks rows(p.output_size, kMaxRows);
   float* weight = to.projection;
   for (Index block = 0; block < rows.count; ++block)
-    for (Index column = 0; column < H; ++column)
-      for (Index row = rows.begin(block); row < rows.begin(block + 1); ++row)
-        *weight++ = arguments.weight_hr[row * H + column];
+    for (Index column = 0; column < H; column += kPair)
+      for (Index row = rows.begin(block); row < rows.begin(block + 1); ++row) {
+        const float* const both = arguments.weight_hr + row * H + column;
+        *weight++ = word(both[0], column + 1 < H ? both[1] : 0.0f);
+      }
 }
 
 // The transpose of a matrix (rows, columns), from its column `begin` to `end`, with leading zeros
@@ -154,11 +169,14 @@ struct TransposedSource {
     const Index columns = first_columns + second_columns;
     const Blocks blocks(columns, kMaxRows);
     for (Index block = 0; block < blocks.count; ++block)
-      for (Index row = 0; row < rows; ++row)
+      for (Index row = 0; row < rows; row += kPair)
         for (Index column = blocks.begin(block); column < blocks.begin(block + 1); ++column)
-          *to++ = column < first_columns
-                      ? first[row * first_columns + column]
-                      : second[row * second_columns + column - first_columns];
+          *to++ = word(at(row, column), row + 1 < rows ? at(row + 1, column) : 0.0f);
+  }
+
+  NESTCAST_INLINE float at(Index row, Index column) const {
+    return column < first_columns ? first[row * first_columns + column]
+                                  : second[row * second_columns + column - first_columns];
   }
 };
 

@@ -238,6 +238,8 @@ NB_MODULE(_native, module) {
   module.attr("max_depth") = kMaxDepth;
   module.def("instruction_sets", &usable_kernels,
              "Instruction sets that this build has and this CPU can run, the fastest first.");
+  module.def("bfloat16_kernel", &bfloat16_kernel, "kernel"_a,
+             "Build that takes that one's place where products take bfloat16, if there is one.");
   module.def("pooled_bytes", &pooled_bytes, "Bytes of work buffers that wait for their next use.");
   module.def("empty", &empty, "shape"_a, "A tensor in a work buffer; its values are anything.");
   module.def("saved_size", [](const std::string& kernel, Index steps, Index batch,

@@ -76,6 +76,21 @@ static void gather(const float* rows, Index row_stride, Index samples, Index fea
       tile[feature * kLanes + lane] = lane < samples ? rows[lane * row_stride + feature] : 0.0f;
 }
 
+// A tile [rows][lanes] as products read it: itself, or in words [words(rows)][lanes] in `made`.
+NESTCAST_INLINE const float* as_operand(const float* tile, Index rows, float* made) {
+#if defined(NESTCAST_BFLOAT16)
+  for (Index row = 0; row < rows; row += 2) {
+    const float* const from = tile + row * kLanes;
+    const Vector second = row + 1 < rows ? load(from + kLanes) : Vector{};
+    store(made + row / 2 * kLanes, interleave(shorten(load(from), second)));
+  }
+  return made;
+#else
+  (void)rows, (void)made;
+  return tile;
+#endif
+}
+
 // rows[lane][feature] = tile[feature][lane] for the first `samples` lanes.
 static void scatter(const float* tile, Index samples, Index features, float* rows,
                     Index row_stride) {
