@@ -46,6 +46,17 @@ FORBIDDEN = {
         "nestcast.kernels",
         "nestcast.report",
     ],
+    "seller": [
+        "torch",
+        "nestcast.nn",
+        "nestcast.model",
+        "nestcast.recipes",
+        "nestcast.forecaster",
+        "nestcast.evaluation",
+        "nestcast.report",
+        "nestcast.console",
+        "nestcast.commands",
+    ],
     "report": [
         "torch",
         "nestcast.nn",

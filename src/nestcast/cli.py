@@ -132,8 +132,10 @@ def forecast(
     from nestcast.commands.output import write_forecast
     from nestcast.commands.reading import Reading, beside
     from nestcast.commands.report import check_page, write_page
+    from nestcast.commands.selling import Selling, ranked
     from nestcast.data.tables import check_table_name
     from nestcast.files import check_place
+    from nestcast.seller.demand import PATHS
 
     of_clicks = ClickOptions(model, exposure_plan, ranking, recalibrate, negatives_kept)
     wanted = Options(
@@ -192,12 +194,14 @@ def forecast(
         forecast_clicks(panel, asked, wanted, of_clicks, output, encoding, say)
     else:
         check_sales_options(of_clicks)
-        made = forecast_sales(panel, asked, wanted, say)
+        selling = Selling()
+        stock = None if report is None else selling.read(source, panel, reading, say)
+        made = forecast_sales(panel, asked, wanted, say, samples=0 if stock is None else PATHS)
         write_forecast(made, wanted.levels, output)
     if output is not None:
         say.say(f"forecast written to {output}")
     if report is not None:
-        write_page(made, wanted.model, None, report, say)
+        write_page(made, ranked(made, stock, selling), wanted.model, None, report, say)
 
 
 @app.command(epilog="Example: nestcast report my-data --model my-model -o report.html")
@@ -223,6 +227,8 @@ def report(
     horizon: Annotated[
         int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
     ] = None,
+    stock: options.Stock = None,
+    service_level: options.ServiceLevel = 95.0,
     level: options.Level = "80,95",
     clip: options.Clip = None,
     recipe: options.Recipe = None,
@@ -255,6 +261,7 @@ def report(
     from nestcast.commands.forecasting import Options
     from nestcast.commands.reading import Reading, beside
     from nestcast.commands.report import run_report
+    from nestcast.commands.selling import Selling
 
     wanted = Options(
         pairs=pairs,
@@ -289,7 +296,106 @@ def report(
         memory_limit=memory_limit,
         threads=threads,
     )
-    run_report(source, wanted, reading, backtest, output, _messages(quiet))
+    selling = Selling(stock, service_level)
+    run_report(source, wanted, reading, selling, backtest, output, _messages(quiet))
+
+
+@app.command(epilog="Example: nestcast rank my-data --model my-model --top 20 -o ranking.csv")
+def rank(
+    source: options.Source,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The whole ranking: .csv, .csv.gz or .parquet."),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Rows to print.")] = 20,
+    daily: Annotated[
+        Path | None, typer.Option(help="Units expected on each day: .csv, .csv.gz or .parquet.")
+    ] = None,
+    what_if: Annotated[
+        str | None, typer.Option(help="An item and another price for it, as in 5037=499.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Series to forecast. Else test.csv of the folder, or all that sold."),
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
+    ] = None,
+    stock: options.Stock = None,
+    service_level: options.ServiceLevel = 95.0,
+    level: options.Level = "80,95",
+    clip: options.Clip = None,
+    recipe: options.Recipe = None,
+    effort: options.Effort = None,
+    likelihood: options.Likelihood = None,
+    cell: options.Cell = None,
+    known_assortment: options.KnownAssortment = False,
+    save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
+    seed: options.Seed = 0,
+    time: options.Time = None,
+    series: options.Series = None,
+    target: options.Target = None,
+    price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
+    freq: options.Freq = None,
+    date_format: options.DateFormat = None,
+    encoding: options.Encoding = "utf-8",
+    preset: options.Preset = None,
+    keep_incomplete: options.KeepIncomplete = False,
+    max_rejected: options.MaxRejected = 0.01,
+    rejected: options.Rejected = None,
+    memory_limit: options.MemoryLimit = "2GB",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast, and say what to act on first: what sells out, changes, or lies too long."""
+    from nestcast.commands.forecasting import Options
+    from nestcast.commands.ranking import Ranked, run_rank
+    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.selling import Selling
+
+    wanted = Options(
+        pairs=pairs,
+        horizon=horizon,
+        level=level,
+        clip=clip,
+        recipe=recipe,
+        effort=effort,
+        likelihood=likelihood,
+        cell=cell,
+        known_assortment=known_assortment,
+        model=model,
+        save_model=save_model,
+        seed=seed,
+    )
+    reading = Reading(
+        rejected=beside(output, rejected),
+        time=time,
+        series=series,
+        target=target,
+        price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
+        freq=freq,
+        date_format=date_format,
+        encoding=encoding,
+        preset=preset,
+        keep_incomplete=keep_incomplete,
+        max_rejected=max_rejected,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    selling = Selling(stock, service_level)
+    shown = Ranked(output, top, daily, what_if)
+    run_rank(source, wanted, reading, selling, shown, _messages(quiet))
 
 
 @app.command(

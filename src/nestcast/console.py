@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,11 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from nestcast.training import Progress as TrainingProgress
 from nestcast.training import Report
 
+_WIDE = 160  # characters
 _MOST_LINES = 10  # more epochs than this share one bar
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Messages:
@@ -25,7 +30,7 @@ class Messages:
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, emoji=False)
 
     def say(self, text: str) -> None:
         """Print one message."""
@@ -38,8 +43,13 @@ class Messages:
         rows: Sequence[Sequence[object]],
         *,
         right: bool = False,
+        result: bool = False,
     ) -> None:
-        """Print a table; numbers, or with `right` all columns but the first, end at the right."""
+        """Print a table; numbers, or with `right` all columns but the first, end at the right.
+
+        What comes from data is shown as it is written, never as markup, emoji or commands to the
+        terminal. With `result` it goes to stdout, quiet or not.
+        """
         table = Table(
             title=escape(title),
             title_justify="left",
@@ -54,8 +64,13 @@ class Messages:
             whole = right and number == 0
             table.add_column(escape(name), justify="right" if at_right else "left", no_wrap=whole)
         for row in rows:
-            table.add_row(*(escape(_shown(cell)) for cell in row))
-        self._console.print(table)
+            table.add_row(*(Text(plain(_shown(cell))) for cell in row))
+        if result:
+            # What is no terminal has no width to keep to.
+            width = None if sys.stdout.isatty() else _WIDE
+            Console(highlight=False, emoji=False, width=width).print(table)
+        else:
+            self._console.print(table)
 
     @contextmanager
     def steps(self, total: int) -> Iterator[Callable[[str], None]]:
@@ -129,3 +144,19 @@ def _shown(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:,.2f}"
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def plain(text: str) -> str:
+    r"""Text without control characters, those that turn its direction included.
+
+    Example:
+        >>> plain("\x1b[2J\u202ecilbup")
+        '�[2J�cilbup'
+    """
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_control(one) else one for one in text)
+
+
+def _is_control(character: str) -> bool:
+    if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+        return True
+    return character in _TURNING

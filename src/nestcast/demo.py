@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nestcast.commands.selling import advice_of
 from nestcast.console import Messages
 from nestcast.data import Panel, read_pairs, read_panel, write_table
 from nestcast.data.simulate import simulate_sales
@@ -18,6 +19,8 @@ from nestcast.forecast import Floats, Forecast
 from nestcast.forecaster import Forecaster
 from nestcast.report import Accuracy, read_accuracy, write_report
 from nestcast.report.accuracy import FILE_NAME
+from nestcast.seller import rank, read_stock
+from nestcast.seller.demand import PATHS
 
 _CLIP = (0.0, 20.0)  # as the competition that the layout is from scores
 _SHOWN = 8
@@ -37,7 +40,7 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
         OptionError: the folder holds something else or cannot be written.
     """
     data, output, model = folder / "data", folder / "forecast.csv", folder / "model"
-    page = folder / "report.html"
+    page, ranking = folder / "report.html", folder / "ranking.csv"
     check_place(folder)
     if folder.is_file() or (
         folder.exists() and not (data / "truth.csv").exists() and any(folder.iterdir())
@@ -53,7 +56,7 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
     forecaster = Forecaster(seed=seed, clip=_CLIP, effort=_EFFORT)
     with say.training() as report:
         forecaster.fit(panel, pairs.keys, report)
-    forecast = forecaster.predict(panel=panel, pairs=pairs.keys)
+    forecast = forecaster.predict(panel=panel, pairs=pairs.keys, samples=PATHS)
     write_table(forecast.to_columns(forecast.levels), output)
     forecaster.save(model)
 
@@ -63,10 +66,15 @@ def run_demo(folder: Path, seed: int, say: Messages) -> None:
     _show_largest(say, panel, forecast, truth, past, month)
     _show_errors(say, forecast, truth, past, month)
     accuracy = _backtest(panel, model, say)
-    write_report(forecast, panel, page, clip=_CLIP, accuracy=accuracy)
+    stock = read_stock(data / "stock.csv", series=panel.keys.names, attributes=panel.attributes)
+    ranked = rank(forecast, panel, stock, clip=_CLIP)
+    write_table(ranked.to_columns(), ranking)
+    advice = advice_of(ranked)
+    write_report(forecast, panel, page, clip=_CLIP, accuracy=accuracy, advice=advice)
     say.say(
         f"""
 {page}  the page to look at, in any browser
+{ranking}  what to act on first, and why, given what is in stock
 {data}/  the rows, as a shop would have them, and the truth of {month}
 {output}  units of each shop and item in {month}, with 80% and 95% intervals
 {model}/  the model

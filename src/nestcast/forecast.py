@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,20 @@ class Forecast:
                 "use a horizon of 1, or pairs without an ID column."
             )
         return {"ID": ids, column: self.mean[:, 0]}
+
+
+def each_once(forecast: Forecast) -> Forecast:
+    """The forecast without series that were asked for a second time."""
+    first = forecast.keys.first_of_each()
+    if len(first) == len(forecast):
+        return forecast
+    return replace(
+        forecast,
+        keys=forecast.keys.take(first),
+        mean=forecast.mean[first],
+        quantiles=forecast.quantiles[first],
+        samples=None if forecast.samples is None else forecast.samples[first],
+    )
 
 
 def probabilities_of(level: Sequence[float]) -> list[float]:

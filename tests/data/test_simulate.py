@@ -9,12 +9,14 @@ import pytest
 from nestcast.data import read_pairs, read_panel
 from nestcast.data.simulate import SALES_SIZES, SalesSize, simulate_sales
 from nestcast.errors import OptionError
+from nestcast.seller import read_stock
 
 FILES = [
     "item_categories.csv",
     "items.csv",
     "sales_train.csv",
     "shops.csv",
+    "stock.csv",
     "test.csv",
     "truth.csv",
 ]
@@ -151,3 +153,28 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "chain").write_text("")
     with pytest.raises(OptionError, match="is a file"):
         simulate_sales(tmp_path / "chain", overwrite=True)
+
+
+def test_its_stock_is_of_what_sold_of_late_and_adds_up(chain):
+    panel = read_panel(chain)
+    stock = read_stock(chain / "stock.csv", series=panel.keys.names, attributes=panel.attributes)
+    assert stock.rejected == {}
+    assert stock.notes == ()
+    assert len(stock) == len(rows(chain / "stock.csv"))
+    at = panel.keys.locate(stock.keys)
+    assert (at >= 0).all()
+    end = panel.calendar.ends()[-1] + 1
+    sold = {}
+    for row in rows(chain / "sales_train.csv"):
+        day = np.datetime64("-".join(row["date"].split(".")[::-1]))
+        if day >= end - 90:
+            key = int(row["shop_id"]), int(row["item_id"])
+            sold[key] = sold.get(key, 0) + float(row["item_cnt_day"])
+    pairs = list(zip(stock.keys["shop_id"].tolist(), stock.keys["item_id"].tolist(), strict=True))
+    assert set(pairs) == set(sold)
+    # What was received, with what was there before, was sold or is on hand.
+    net = np.array([max(sold[pair], 0) for pair in pairs])
+    np.testing.assert_array_equal(stock.received, net + stock.on_hand)
+    assert (stock.on_hand == 0).any()
+    assert (stock.on_order > 0).any()
+    assert (stock.shortage_cost > 0).all()

@@ -232,6 +232,7 @@ def test_reasons_classes_and_stock_are_shown(visit, tmp_path):
         priority=item.astype(float),
         why=[f"sells out: {name}" for name in np.array(HOSTILE)[item % len(HOSTILE)]],
         stock=np.full(len(panel), 8.0),
+        order=np.full(len(panel), 3.0),
         classes={"ABC": np.where(item % 2, "A", "B")},
     )
     path = tmp_path / "report.html"
@@ -246,6 +247,10 @@ def test_reasons_classes_and_stock_are_shown(visit, tmp_path):
     page.wait_for_selector("#view .legend .stock")
     assert page.locator("#view .chart path[stroke='var(--stock)']").count() == 1
     assert "on hand" in page.locator("#view .facts").text_content()
+    assert "to order now" in page.locator("#view .facts").text_content()
+    shops = int(page.locator("#view tbody th button").count())
+    assert page.locator("#items thead").text_content().count("to order") == 1
+    assert rows.first.locator("td").nth(-2).text_content() == str(3 * shops)
     picture(page, "desktop-stock")
 
 

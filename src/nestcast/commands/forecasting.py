@@ -98,16 +98,6 @@ class Made:
     forecast: Forecast
 
 
-def make_forecast(source: str, wanted: Options, reading: Reading, say: Messages) -> Made:
-    """Read the rows, train or load a model, and forecast.
-
-    Raises:
-        NestcastError: whatever a user can mend.
-    """
-    panel, pairs = read_asked(source, wanted, reading, say)
-    return forecast_sales(panel, pairs, wanted, say)
-
-
 def read_asked(
     source: str, wanted: Options, reading: Reading, say: Messages
 ) -> tuple[Panel, Pairs | None]:
@@ -133,15 +123,19 @@ def read_asked(
     return panel, pairs
 
 
-def forecast_sales(panel: Panel, pairs: Pairs | None, wanted: Options, say: Messages) -> Made:
-    """Train or load a model, and forecast.
+def forecast_sales(
+    panel: Panel, pairs: Pairs | None, wanted: Options, say: Messages, samples: int = 0
+) -> Made:
+    """Train or load a model, and forecast, with so many sample paths.
 
     Raises:
         NestcastError: whatever a user can mend.
     """
     keys = None if pairs is None else pairs.keys
     forecaster = ready(panel, keys, wanted, say)
-    forecast = forecaster.predict(wanted.horizon, wanted.levels, panel=panel, pairs=keys)
+    forecast = forecaster.predict(
+        wanted.horizon, wanted.levels, panel=panel, pairs=keys, samples=samples
+    )
     return Made(panel, pairs, forecaster, forecast)
 
 

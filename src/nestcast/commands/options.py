@@ -16,6 +16,16 @@ Clip = Annotated[str | None, typer.Option(help="Clip the target and the forecast
 Level = Annotated[str, typer.Option(help="Intervals to give, in per cent.")]
 Threads = Annotated[int | None, typer.Option(help="Processor threads to use.")]
 
+Stock = Annotated[
+    Path | None,
+    typer.Option(
+        help="What is in stock: shop_id, item_id, on_hand, and if known on_order, lead_time_days, "
+        "unit_cost, holding_cost, shortage_cost. Else stock.csv of the folder, if there is one."
+    ),
+]
+ServiceLevel = Annotated[
+    float, typer.Option(help="Lead times that a reorder point is to get through, in per cent.")
+]
 Recipe = Annotated[
     str | None, typer.Option(help="global (one network for all series) or seed (classical).")
 ]

@@ -3,7 +3,7 @@
 from nestcast.data.calendar import Calendar, Frequency, parse_frequency
 from nestcast.data.keys import Keys
 from nestcast.data.pairs import Pairs, find_pairs, read_pairs
-from nestcast.data.panel import Attributes, Panel
+from nestcast.data.panel import Attributes, DailyTotals, Panel
 from nestcast.data.reading import read_panel
 from nestcast.data.report import ReadReport
 from nestcast.data.tables import write_table
@@ -11,6 +11,7 @@ from nestcast.data.tables import write_table
 __all__ = [
     "Attributes",
     "Calendar",
+    "DailyTotals",
     "Frequency",
     "Keys",
     "Pairs",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.calendar import Calendar
+from nestcast.data.calendar import Calendar, Dates
 from nestcast.data.keys import Column, Keys
 from nestcast.data.report import ReadReport
 
@@ -36,6 +36,31 @@ class Attributes:
 
 
 @dataclass(frozen=True, eq=False)
+class DailyTotals:
+    """What was sold on each day of a panel whose periods are longer.
+
+    Args:
+        first: the first day.
+        overall: sum over all series, shape (days,).
+        by: column (a key, or an attribute such as a category) -> its values, sorted, and the sum
+            of each value's series, shape (values, days).
+    """
+
+    first: np.datetime64
+    overall: NDArray[np.float64]
+    by: Mapping[str, tuple[Column, NDArray[np.float64]]] = field(default_factory=dict)
+
+    def days(self) -> Dates:
+        """Every day, shape (days,)."""
+        return np.asarray(self.first + np.arange(len(self.overall)))
+
+    def head(self, length: int) -> DailyTotals:
+        """The first `length` days."""
+        by = {name: (values, totals[:, :length]) for name, (values, totals) in self.by.items()}
+        return replace(self, overall=self.overall[:length], by=by)
+
+
+@dataclass(frozen=True, eq=False)
 class Panel:
     """Many series on one calendar; the only form in which data reach a model.
 
@@ -55,6 +80,8 @@ class Panel:
             periods after the last are known.
         attributes: key column -> what is known of its values.
         report: what was read, rejected and cleaned on the way.
+        price_name: which of `observed` is the price of a unit, if one was read.
+        daily: totals by day of all that was read, where periods are longer and rows are daily.
     """
 
     keys: Keys
@@ -69,6 +96,8 @@ class Panel:
     known: Mapping[str, Floats] = field(default_factory=dict)
     attributes: Mapping[str, Attributes] = field(default_factory=dict)
     report: ReadReport = field(default_factory=ReadReport)
+    price_name: str | None = None
+    daily: DailyTotals | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.keys), len(self.calendar))
@@ -102,8 +131,10 @@ class Panel:
         Series that begin later are dropped; covariates known ahead stay as long as they are.
         """
         panel = self.take(self.start < length)
+        days = int(panel.calendar.days()[:length].sum())
         return replace(
             panel,
+            daily=None if panel.daily is None else panel.daily.head(days),
             calendar=panel.calendar.head(length),
             target=panel.target[:, :length],
             exposure=None if panel.exposure is None else panel.exposure[:, :length],

@@ -16,6 +16,7 @@ from nestcast.data.calendar import Calendar, Dates
 from nestcast.data.checks import Check, not_whole
 from nestcast.data.clicklayout import choose_click_layout, is_clicks
 from nestcast.data.covariates import series_columns, shared_once, with_covariates, with_future
+from nestcast.data.daily import daily_totals
 from nestcast.data.dates import DateReader, date_reader, month_reader, parts_reader
 from nestcast.data.engine import Engine, engine, one_line_errors
 from nestcast.data.layout import Layout, choose_layout, click_files, sales_files
@@ -74,8 +75,8 @@ def read_panel(
             files (CSV with any usual delimiter, gzipped or not, or Parquet); a DuckDB relation; or
             a frame with the Arrow interface (pandas with pyarrow, Polars, pyarrow).
         time, series, target, price: the columns; those of the Kaggle layouts and nixtla's
-            `unique_id, ds, y` are recognised. The price becomes `panel.observed`, as its mean over
-            the rows of each series and period.
+            `unique_id, ds, y` are recognised. The price becomes `panel.observed[column]`, as its
+            mean over the rows of each series and period; `panel.price_name` is the column.
         exposure: column of the impressions, of which the target counts those that were clicked; or
             `rows`, for a log in which each row is one impression and the target 0 or 1. Common
             names are recognised, and a date in columns `month` and `day`; what was, is noted.
@@ -168,6 +169,7 @@ def read_panel(
         arrays = build_arrays(
             db, layout.series, calendar, cleaning, tuple(layout.averaged), sums_of(layout)[1:]
         )
+        daily = daily_totals(db, layout.series, calendar, days, attributes)
         report = _report(db, checks, layout, cleaning, periods, calendar, days, rows)
         report = replace(report, notes=(*layout.notes, *notes, *report.notes))
     found = {name: arrays.means[column] for column, name in layout.averaged.items()}
@@ -185,6 +187,8 @@ def read_panel(
         known={name: found[name] for name in layout.known},
         attributes={key: attributes[key] for key in layout.series if key in attributes},
         report=report,
+        price_name=layout.price,
+        daily=daily,
     )
     if future is not None:
         with engine(memory_limit, threads) as db:

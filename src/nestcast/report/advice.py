@@ -23,6 +23,7 @@ class Advice:
         priority: higher is more urgent, shape (series,).
         why: the reason in words, shape (series,); empty where there is none.
         stock: units on hand, shape (series,), NaN where not known; None where no stock is known.
+        order: units to order now, likewise.
         classes: kind of class, such as `ABC`, -> class of each series, shape (series,).
         notes: sentences to read with the ranking.
     """
@@ -30,6 +31,7 @@ class Advice:
     priority: Values
     why: Sequence[str]
     stock: Values | None = None
+    order: Values | None = None
     classes: Mapping[str, Column] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -42,12 +44,14 @@ class ItemAdvice:
         priority: sum of that of its series, shape (items,).
         why: the reason of its most urgent series, shape (items,).
         stock: sum of what is known, shape (items,), NaN where nothing is; None without any stock.
+        order: likewise.
         classes: kind of class -> names of the classes, and class of each item, shape (items,).
     """
 
     priority: Values
     why: list[str]
     stock: Values | None
+    order: Values | None
     classes: dict[str, tuple[list[str], NDArray[np.int64]]]
 
 
@@ -68,16 +72,21 @@ def of_items(advice: Advice, items: Group, places: Group | None, size: Values) -
         place = "" if places is None or alone[item] else places.names[places.of_series[at]]
         why.append(f"{place}: {advice.why[at]}" if place and advice.why[at] else advice.why[at])
     priority = add(advice.priority[:, None], codes, count)[:, 0]
-    stock = None
-    if advice.stock is not None:
-        known = np.isfinite(advice.stock)
-        stock = add(np.where(known, advice.stock, 0)[:, None], codes, count)[:, 0]
-        stock[np.bincount(codes[known], minlength=count) == 0] = np.nan
+    stock, order = (_sum_known(values, codes, count) for values in (advice.stock, advice.order))
     classes = {}
     for kind, values in advice.classes.items():
         names, of_series = np.unique(values.astype(str), return_inverse=True)
         classes[kind] = (list(names.tolist()), of_series[largest].astype(np.int64))
-    return ItemAdvice(priority, why, stock, classes)
+    return ItemAdvice(priority, why, stock, order, classes)
+
+
+def _sum_known(values: Values | None, codes: NDArray[np.int64], count: int) -> Values | None:
+    if values is None:
+        return None
+    known = np.isfinite(values)
+    total = add(np.where(known, values, 0)[:, None], codes, count)[:, 0]
+    total[np.bincount(codes[known], minlength=count) == 0] = np.nan
+    return total
 
 
 def _largest(values: Values, codes: NDArray[np.int64], count: int) -> NDArray[np.int64]:

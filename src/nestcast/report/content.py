@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nestcast.data.keys import item_column
 from nestcast.data.panel import Panel
 from nestcast.data.report import ReadReport
-from nestcast.forecast import Forecast
+from nestcast.forecast import Forecast, each_once
 from nestcast.report import naming, periods, sums
 from nestcast.report.accuracy import Accuracy
 from nestcast.report.advice import Advice, ItemAdvice
@@ -108,9 +108,9 @@ def gather(
         panel: the past.
         clip: what target and forecast were clipped to.
         accuracy: of a saved backtest.
-        advice: what to act on first, of each series of the forecast; else the largest come first.
+        advice: what to act on first, of each distinct series; else the largest come first.
     """
-    forecast = _each_once(forecast)
+    forecast = each_once(forecast)
     keys, attributes = forecast.keys, panel.attributes
     by_item = naming.by_item(keys, attributes)
     by_place, by_category = naming.by_place(keys, attributes), naming.by_category(keys, attributes)
@@ -142,20 +142,6 @@ def gather(
         accuracy=accuracy,
         advice=advice,
         item_advice=of_items,
-    )
-
-
-def _each_once(forecast: Forecast) -> Forecast:
-    """The forecast without series that were asked for a second time."""
-    first = forecast.keys.first_of_each()
-    if len(first) == len(forecast):
-        return forecast
-    return replace(
-        forecast,
-        keys=forecast.keys.take(first),
-        mean=forecast.mean[first],
-        quantiles=forecast.quantiles[first],
-        samples=None if forecast.samples is None else forecast.samples[first],
     )
 
 

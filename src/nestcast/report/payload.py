@@ -18,6 +18,7 @@ MOST_ITEMS = 10_000
 _MOST_CELLS = 1_000_000  # numbers of the history of single series
 
 Codes = NDArray[np.int64]
+Values = NDArray[np.float64]
 
 
 def pack(content: Content, items: int) -> str:
@@ -110,9 +111,12 @@ def _advice(content: Content, order: Codes) -> dict[str, Any]:
             for kind, (names, of) in advice.classes.items()
         ],
     }
-    if advice.stock is not None:
-        found["stock"] = _numbers(advice.stock[order], 2)
-    return found
+    return found | _stock(advice.stock, advice.order, order)
+
+
+def _stock(stock: Values | None, order: Values | None, chosen: Codes) -> dict[str, Any]:
+    named = {"stock": stock, "order": order}
+    return {name: _numbers(one[chosen], 2) for name, one in named.items() if one is not None}
 
 
 def _series(content: Content, order: Codes, decimals: int, whole: int) -> dict[str, Any]:
@@ -127,9 +131,8 @@ def _series(content: Content, order: Codes, decimals: int, whole: int) -> dict[s
     block = content.series.take(chosen)
     cells = block.past.shape[1] + block.mean.shape[1] * (1 + 2 * len(content.levels))
     detailed = int(ends[ends <= _MOST_CELLS // cells].max(initial=ends[0] if len(ends) else 0))
-    stock = {}
-    if content.advice is not None and content.advice.stock is not None:
-        stock = {"stock": _numbers(content.advice.stock[chosen], 2)}
+    advice = content.advice
+    stock = {} if advice is None else _stock(advice.stock, advice.order, chosen)
     return {
         "series": {
             **stock,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nestcast.data.simulate.names import category_names, item_names, shop_names
+from nestcast.data.simulate.shelves import stock_of
 from nestcast.data.simulate.store import Integers, Store, open_store
 from nestcast.data.simulate.transactions import FIRST_MONTH, Rows, joined, month_of_sales
 from nestcast.data.tables import write_table
@@ -15,8 +16,17 @@ from nestcast.errors import OptionError
 from nestcast.files import check_place, replacing
 
 _FILES = frozenset(
-    ["sales_train.csv", "items.csv", "item_categories.csv", "shops.csv", "test.csv", "truth.csv"]
+    [
+        "sales_train.csv",
+        "items.csv",
+        "item_categories.csv",
+        "shops.csv",
+        "stock.csv",
+        "test.csv",
+        "truth.csv",
+    ]
 )
+_STOCK = 1  # a stream of random numbers of its own, so that the sales do not depend on it
 
 
 @dataclass(frozen=True)
@@ -49,8 +59,9 @@ def simulate_sales(
 
     Shops open and close; items are launched, fade and are retired; sales are intermittent, higher
     at weekends, before the holidays and in promotions; prices fall; some goods come back. The
-    folder holds `sales_train.csv`, `items.csv`, `item_categories.csv`, `shops.csv`, `test.csv`
-    (every shop and item that sells in the next month) and `truth.csv` (what they then sell).
+    folder holds `sales_train.csv`, `items.csv`, `item_categories.csv`, `shops.csv`, `stock.csv`
+    (what is on hand when the month begins), `test.csv` (every shop and item that sells in the next
+    month) and `truth.csv` (what they then sell).
     The same seed and size give the same bytes.
 
     Example:
@@ -59,7 +70,7 @@ def simulate_sales(
         >>> simulate_sales(folder, "demo", months=13)
         SalesSize(shops=12, items=800, months=13)
         >>> sorted(path.name for path in folder.iterdir())[-3:]
-        ['shops.csv', 'test.csv', 'truth.csv']
+        ['stock.csv', 'test.csv', 'truth.csv']
 
     Args:
         folder: where to; new or empty.
@@ -100,6 +111,9 @@ def simulate_sales(
         _write_sales(past, month[month < wanted.months], aside / "sales_train.csv")
         _write_names(store, aside, rng)
         _write_question(after, aside)
+        end = (FIRST_MONTH + wanted.months).astype("M8[D]")
+        stock = stock_of(past, end, np.random.default_rng([seed, _STOCK]))
+        write_table(stock, aside / "stock.csv")
     return wanted
 
 

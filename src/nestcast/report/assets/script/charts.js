@@ -19,7 +19,7 @@ function band(row, step, at) {
 }
 
 // History, forecast and intervals of one row; the fan opens at the last known value.
-function drawFan(data, container, row, stock) {
+function drawFan(data, container, row) {
   const { dates, names, ahead } = data.periods;
   const known = dates.length - ahead;
   const past = [];
@@ -39,8 +39,8 @@ function drawFan(data, container, row, stock) {
   const last = past.length && past[past.length - 1].x === dates[known - 1] ? past[past.length - 1] : null;
   const origin = last && { x: last.x, mean: last.y, low0: last.y, high0: last.y, low1: last.y, high1: last.y };
   const line = [];
-  if (stock !== null && stock !== undefined) {
-    let left = stock;
+  if (row.stock !== null) {
+    let left = row.stock;
     line.push({ x: dates[Math.max(known - 1, 0)], y: left });
     row.mean.forEach((mean, step) => {
       left = Math.max(left - mean, 0);

@@ -19,7 +19,13 @@ function rowOf(block, at) {
     high: block.high[at],
     last: block.last[at],
     year: block.year ? block.year[at] : null,
+    ...stockOf(block, at),
   };
+}
+
+// Units on hand, and to order now.
+function stockOf(block, at) {
+  return { stock: block.stock ? block.stock[at] : null, order: block.order ? block.order[at] : null };
 }
 
 // The series of an item, one for each place.
@@ -29,8 +35,8 @@ function seriesOf(data, item) {
     const detailed = at < data.detailed.total.length;
     found.push({
       place: data.series.place[at],
-      stock: data.series.stock ? data.series.stock[at] : null,
       ...(detailed ? rowOf(data.detailed, at) : rowOf(data.series, at)),
+      ...stockOf(data.series, at),
     });
   }
   return found;

@@ -2,7 +2,7 @@
 
 const data = await unpack();
 DataTable.ext.errMode = "throw";
-await drawFan(data, document.querySelector("#total .chart"), rowOf(data.total, 0), null);
+await drawFan(data, document.querySelector("#total .chart"), rowOf(data.total, 0));
 document.querySelector("#total .legend").replaceWith(legend(data, false));
 rankedTable(data);
 for (const kind of ["places", "categories"]) {

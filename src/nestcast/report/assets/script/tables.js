@@ -20,13 +20,17 @@ function expected(data, row) {
   return element("div", {}, number(row.total), below);
 }
 
-function numberColumns(data) {
+function numberColumns(data, block) {
   const columns = [
     { title: data.words.before, data: null, className: "number wide", render: cell((r) => number(r.last), (r) => missingLast(r.last)) },
     { title: "forecast", data: null, className: "number", render: cell((r) => expected(data, r), (r) => r.total) },
   ];
   if (data.level !== null) {
     columns.push({ title: `${data.level}% interval`, data: null, className: "number wide", render: cell((r) => interval(r.low, r.high), (r) => missingLast(r.high)) });
+  }
+  if (block.stock) {
+    columns.push({ title: "on hand", data: null, className: "number wide", render: cell((r) => number(r.stock), (r) => missingLast(r.stock)) });
+    columns.push({ title: "to order", data: null, className: "number", render: cell((r) => number(r.order), (r) => missingLast(r.order)) });
   }
   columns.push({ title: "change", data: null, className: "number wide", render: cell((r) => percent(r.total, r.last), change) });
   return columns;
@@ -74,7 +78,7 @@ function groupTable(data, kind) {
     className: "name",
     render: cell((r) => openButton(r.name, () => showGroup(data, kind, r.at)), (r) => r.name, (r) => r.name),
   };
-  makeTable(`#${kind}`, rows, [name, trend, ...numberColumns(data)], {
+  makeTable(`#${kind}`, rows, [name, trend, ...numberColumns(data, block)], {
     order: [[3, "desc"]],
     pageLength: 10,
     layout: { topStart: null, topEnd: rows.length > 10 ? "search" : null, bottomStart: rows.length > 10 ? "info" : null, bottomEnd: rows.length > 10 ? "paging" : null },
@@ -112,12 +116,14 @@ function rankedTable(data) {
     },
   ];
   if (data.categories) {
-    columns.push({ title: data.words.category, data: null, className: "wide", render: cell((r) => named(categoryOf(data, r.item)), (r) => categoryOf(data, r.item), (r) => categoryOf(data, r.item)) });
+    columns.push({ title: data.words.category, data: null, className: "wide category", render: cell((r) => named(categoryOf(data, r.item)), (r) => categoryOf(data, r.item), (r) => categoryOf(data, r.item)) });
   }
-  for (const { word, names, of } of items.classes) {
-    columns.push({ title: word, data: null, className: "wide", render: cell((r) => names[of[r.item]], (r) => of[r.item]) });
+  if (items.classes.length) {
+    const classes = (r) => items.classes.map(({ names, of }) => names[of[r.item]]);
+    const stacked = (r) => element("div", {}, ...classes(r).map((name) => element("div", {}, name)));
+    columns.push({ title: "class", data: null, type: "string", className: "wide class", render: cell(stacked, (r) => classes(r).join(" "), (r) => classes(r).join(" ")) });
   }
-  columns.push(trend, ...numberColumns(data));
+  columns.push(trend, ...numberColumns(data, items));
   const table = makeTable("#items", all, columns, {
     order: [],
     pageLength: narrow.matches ? 10 : 25,

@@ -11,13 +11,14 @@ function legend(data, withStock) {
   return list;
 }
 
-function facts(data, row, stock) {
+function facts(data, row) {
   const list = element("dl", { class: "facts" });
   const add = (term, text) => list.append(element("div", {}, element("dt", {}, term), element("dd", {}, text)));
   add(data.words.ahead, `${number(row.total)} ${data.unit}`);
   if (data.level !== null) add(`${data.level}% interval`, interval(row.low, row.high));
   add(data.words.before, number(row.last));
-  if (stock !== null && stock !== undefined) add("on hand", number(stock));
+  if (row.stock !== null) add("on hand", number(row.stock));
+  if (row.order !== null) add("to order now", number(row.order));
   if (row.year !== null) add("a year before", number(row.year));
   return list;
 }
@@ -45,7 +46,7 @@ function numbers(data, row) {
   return element("details", {}, element("summary", {}, "The numbers"), table);
 }
 
-async function show(data, { name, about, why, row, stock, parts }) {
+async function show(data, { name, about, why, row, parts }) {
   const dialog = document.getElementById("view");
   const chart = element("div", { class: "chart" });
   const title = dialog.querySelector("h2");
@@ -54,15 +55,15 @@ async function show(data, { name, about, why, row, stock, parts }) {
   body.replaceChildren();
   if (about) body.append(element("p", { class: "quiet" }, named(about)));
   if (why) body.append(element("p", { class: "why" }, named(why)));
-  body.append(facts(data, row, stock));
-  if (row.past || row.bands) body.append(legend(data, stock !== null && stock !== undefined), chart);
+  body.append(facts(data, row));
+  if (row.past || row.bands) body.append(legend(data, row.stock !== null), chart);
   else body.append(element("p", { class: "quiet" }, "The page carries no history of this one: it has room for those that matter most."));
   if (row.past) body.append(numbers(data, row));
   if (parts) body.append(...parts);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
   if (shown) shown.finalize();
-  shown = row.past || row.bands ? await drawFan(data, chart, row, stock) : null;
+  shown = row.past || row.bands ? await drawFan(data, chart, row) : null;
 }
 
 // Parts of what is on view, the largest first, each of which leads on.
@@ -70,16 +71,20 @@ function partsTable(data, caption, word, parts) {
   const sorted = [...parts].sort((a, b) => b.row.total - a.row.total);
   const most = 60;
   const table = element("table", { class: "plain" }, element("caption", {}, caption));
+  const stocked = parts.some(({ row }) => row.stock !== null);
   const head = element("tr", {}, element("th", { scope: "col" }, word));
-  for (const text of [data.words.before, "forecast", ...(data.level === null ? [] : [`${data.level}% interval`])]) {
-    head.append(element("th", { scope: "col", class: "number" }, text));
-  }
+  // With stock there are more columns than a phone has room for.
+  const less = stocked ? { class: "roomy" } : {};
+  head.append(element("th", { scope: "col", ...less }, data.words.before), element("th", { scope: "col" }, "forecast"));
+  if (data.level !== null) head.append(element("th", { scope: "col", ...less }, `${data.level}% interval`));
+  if (stocked) head.append(element("th", { scope: "col" }, "on hand"), element("th", { scope: "col" }, "to order"));
   const body = element("tbody");
   for (const { name, row, open } of sorted.slice(0, most)) {
     const button = element("button", { class: "link", type: "button" }, named(name));
     button.addEventListener("click", open);
-    const cells = [element("th", { scope: "row" }, button), element("td", {}, number(row.last)), element("td", {}, number(row.total))];
-    if (data.level !== null) cells.push(element("td", {}, interval(row.low, row.high)));
+    const cells = [element("th", { scope: "row" }, button), element("td", less, number(row.last)), element("td", {}, number(row.total))];
+    if (data.level !== null) cells.push(element("td", less, interval(row.low, row.high)));
+    if (stocked) cells.push(element("td", {}, number(row.stock)), element("td", {}, number(row.order)));
     body.append(element("tr", {}, ...cells));
   }
   table.append(element("thead", {}, head), body);
@@ -102,7 +107,6 @@ function showItem(data, item) {
     about: about.filter(Boolean).join(" · "),
     why: items.why ? items.why[item] : null,
     row: rowOf(items, item),
-    stock: items.stock ? items.stock[item] : null,
     parts: parts.length > 1 ? partsTable(data, `By ${data.words.place}`, data.words.place, parts) : null,
   });
 }
@@ -114,7 +118,6 @@ function showSeries(data, item, row) {
     name: `${data.items.names[item]} · ${data.places.names[row.place]}`,
     about: categoryOf(data, item),
     row,
-    stock: row.stock,
     parts: [element("p", {}, back)],
   });
 }
