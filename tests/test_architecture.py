@@ -66,6 +66,7 @@ FORBIDDEN = {
         "nestcast.console",
         "nestcast.commands",
     ],
+    "lab": ["nestcast.report", "nestcast.console", "nestcast.commands"],
     "commands": ["nestcast.model", "nestcast.recipes", "nestcast.nn", "nestcast.kernels"],
     ".": ["nestcast.cli"],
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nestcast._version import __version__
-from nestcast.commands import options
+from nestcast.commands import compare, explain, options
 from nestcast.errors import NestcastError
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(compare.app, name="compare")
+app.command(
+    epilog="Example: nestcast explain poems --line 春眠不觉晓 --cells nested:2,lstm:2 -o inside.png"
+)(explain.explain)
 
 _INTERRUPTED = 130
 
@@ -594,11 +599,12 @@ def main() -> None:
 
 
 def _called() -> str:
-    command = sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else ""
-    known = {
-        info.name or info.callback.__name__ for info in app.registered_commands if info.callback
-    }
-    return f"nestcast {command}" if command in known else "nestcast"
+    called, known = "nestcast", vars(typer.main.get_command(app))
+    for word in sys.argv[1:]:
+        if word not in known.get("commands", {}):
+            break
+        called, known = f"{called} {word}", vars(known["commands"][word])
+    return called
 
 
 def _fail(message: str, code: int) -> int:

@@ -95,6 +95,25 @@ class Messages:
             bar.update(task, description="", completed=total)
 
     @contextmanager
+    def bar(self, total: float) -> Iterator[Callable[[str, float], None]]:
+        """A progress bar that is told what goes on and how much of `total` is done."""
+        bar = Progress(
+            TextColumn("{task.percentage:>3.0f}%"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+        )
+        task = bar.add_task("", total=total)
+
+        def tell(text: str, done: float) -> None:
+            bar.update(task, description=escape(text), completed=done)
+
+        with bar:
+            yield tell
+            bar.update(task, description="", completed=total)
+
+    @contextmanager
     def training(self) -> Iterator[Report]:
         """A progress bar for training, with the loss of each epoch."""
         bar = Progress(

@@ -1,0 +1,1 @@
+"""Experiments on cells: character models compared at matched sizes, and pictures of memory."""
