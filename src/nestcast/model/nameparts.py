@@ -6,8 +6,9 @@ Names are cut at spaces, brackets and dashes, in any script; what several share 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,14 @@ def with_name_parts(panel: Panel) -> tuple[Panel, dict[str, tuple[str, int]]]:
     return replace(panel, attributes=attributes), made
 
 
-def _parts_of(known: Attributes) -> Iterator[tuple[str, NDArray[np.int64]]]:
+@lru_cache(maxsize=8)  # a forecast asks several times
+def _parts_of(known: Attributes) -> list[tuple[str, NDArray[np.int64]]]:
     """Name and numbered values of each part, those that say the same as an earlier one left out."""
     partitions = {
         _by_appearance(np.unique(values, return_inverse=True)[1])
         for values in known.columns.values()
     }
+    parts = []
     for column, values in known.columns.items():
         if values.dtype.kind not in "UO":
             continue
@@ -54,7 +57,8 @@ def _parts_of(known: Attributes) -> Iterator[tuple[str, NDArray[np.int64]]]:
             partition = _by_appearance(codes)
             if 2 <= len(distinct) <= 0.75 * len(cuts) and partition not in partitions:
                 partitions.add(partition)
-                yield f"{column}, {part}", codes.astype(np.int64)
+                parts.append((f"{column}, {part}", codes.astype(np.int64)))
+    return parts
 
 
 def _by_appearance(codes: NDArray[np.int64]) -> bytes:
