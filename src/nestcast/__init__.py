@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from nestcast.data import Keys, Panel, read_pairs, read_panel, write_table
     from nestcast.errors import DataError, ModelError, NestcastError, OptionError
     from nestcast.evaluation.backtest import backtest
+    from nestcast.evaluation.search import tune
     from nestcast.forecast import Forecast
     from nestcast.forecaster import Forecaster
     from nestcast.rateforecast import RateForecast
     from nestcast.rates import EmpiricalBayes
+    from nestcast.recipes.tuning import Tuning
 
 # Loaded when first used, because torch takes seconds to import and `nestcast --help` needs none.
 _HOMES = {
@@ -34,9 +36,11 @@ _HOMES = {
     "OptionError": "nestcast.errors",
     "Panel": "nestcast.data",
     "RateForecast": "nestcast.rateforecast",
+    "Tuning": "nestcast.recipes.tuning",
     "backtest": "nestcast.evaluation.backtest",
     "read_pairs": "nestcast.data",
     "read_panel": "nestcast.data",
+    "tune": "nestcast.evaluation.search",
     "write_table": "nestcast.data",
 }
 
@@ -51,10 +55,12 @@ __all__ = [
     "OptionError",
     "Panel",
     "RateForecast",
+    "Tuning",
     "__version__",
     "backtest",
     "read_pairs",
     "read_panel",
+    "tune",
     "write_table",
 ]
 

@@ -77,6 +77,7 @@ def forecast(
     likelihood: options.Likelihood = None,
     cell: options.Cell = None,
     known_assortment: options.KnownAssortment = False,
+    tuning: options.Tuning = None,
     model: Annotated[
         str | None,
         typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
@@ -148,6 +149,7 @@ def forecast(
         likelihood=likelihood,
         cell=cell,
         known_assortment=known_assortment,
+        tuning=tuning,
         model=None if model is None or of_clicks.names_a_model else Path(model),
         save_model=save_model,
         seed=seed,
@@ -236,6 +238,7 @@ def report(
     likelihood: options.Likelihood = None,
     cell: options.Cell = None,
     known_assortment: options.KnownAssortment = False,
+    tuning: options.Tuning = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
     time: options.Time = None,
@@ -273,6 +276,7 @@ def report(
         likelihood=likelihood,
         cell=cell,
         known_assortment=known_assortment,
+        tuning=tuning,
         model=model,
         save_model=save_model,
         seed=seed,
@@ -333,6 +337,7 @@ def rank(
     likelihood: options.Likelihood = None,
     cell: options.Cell = None,
     known_assortment: options.KnownAssortment = False,
+    tuning: options.Tuning = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
     time: options.Time = None,
@@ -370,6 +375,7 @@ def rank(
         likelihood=likelihood,
         cell=cell,
         known_assortment=known_assortment,
+        tuning=tuning,
         model=model,
         save_model=save_model,
         seed=seed,
@@ -515,6 +521,87 @@ def backtest(
         threads=threads,
     )
     run_backtest(source, wanted, reading, _messages(quiet))
+
+
+@app.command(epilog="Example: nestcast tune my-data --trials 30 --study study.log -o tuning.json")
+def tune(
+    source: options.Source,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="What was found, for --tuning: a .json file.")
+    ],
+    trials: Annotated[int, typer.Option(help="Settings to try.")] = 20,
+    study: Annotated[
+        Path | None,
+        typer.Option(help="Keep the trials in this file; an interrupted search goes on from it."),
+    ] = None,
+    origins: Annotated[int, typer.Option(help="How many of the last origins to judge by.")] = 3,
+    horizon: Annotated[int, typer.Option(help="Periods to forecast from each.")] = 1,
+    step: Annotated[int, typer.Option(help="Periods from one origin to the next.")] = 1,
+    ask: Annotated[
+        str | None, typer.Option(help="Series to forecast: grid or known, as in a backtest.")
+    ] = None,
+    clip: options.Clip = None,
+    metric: Annotated[
+        str, typer.Option(help="To make small: rmse, mae, rmsse, mase, quantile-loss or crps.")
+    ] = "rmse",
+    effort: Annotated[str, typer.Option(help="Of each trial: quick, standard or best.")] = "quick",
+    seed: options.Seed = 0,
+    time: options.Time = None,
+    series: options.Series = None,
+    target: options.Target = None,
+    price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
+    freq: options.Freq = None,
+    date_format: options.DateFormat = None,
+    encoding: options.Encoding = "utf-8",
+    preset: options.Preset = None,
+    keep_incomplete: options.KeepIncomplete = False,
+    max_rejected: options.MaxRejected = 0.01,
+    rejected: options.Rejected = None,
+    memory_limit: options.MemoryLimit = "2GB",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Search the sizes and training options that forecast past periods best."""
+    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.tune import Options, run_tune
+
+    wanted = Options(
+        output=output,
+        trials=trials,
+        origins=origins,
+        horizon=horizon,
+        step=step,
+        ask=ask,
+        clip=clip,
+        metric=metric,
+        effort=effort,
+        seed=seed,
+        study=study,
+    )
+    reading = Reading(
+        rejected=beside(output, rejected),
+        time=time,
+        series=series,
+        target=target,
+        price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
+        freq=freq,
+        date_format=date_format,
+        encoding=encoding,
+        preset=preset,
+        keep_incomplete=keep_incomplete,
+        max_rejected=max_rejected,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    run_tune(source, wanted, reading, _messages(quiet))
 
 
 @app.command(epilog="Example: nestcast simulate my-data --size small --seed 1")

@@ -24,6 +24,7 @@ from nestcast.rateforecast import rate_forecast
 from nestcast.rates.exposure import forecast_exposure
 from nestcast.recipes import Recipe, make_recipe, recipe_named
 from nestcast.recipes.rate_network import OF_CLICKS
+from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report, silent
 
 FORMAT_VERSION = 1
@@ -56,6 +57,7 @@ class Forecaster:
             or `mlp`.
         known_assortment: whether the series asked for are known to be all that will be sold: how
             many items of each category are new in a period then tells of that period.
+        tuning: sizes of the networks and how they are trained, as `nestcast tune` finds them.
         seed: the same seed gives the same forecasts on the same machine.
         clip: (low, high) into which the target is clipped before training, and forecasts after.
 
@@ -74,6 +76,7 @@ class Forecaster:
         likelihood: str | None = None,
         cell: str | None = None,
         known_assortment: bool = False,
+        tuning: Tuning | None = None,
     ) -> None:
         if horizon < 1:
             raise OptionError(f"the horizon must be 1 period or more, not {horizon}.")
@@ -89,6 +92,7 @@ class Forecaster:
             "family": likelihood,
             "cell": cell,
             "known_assortment": known_assortment or None,
+            "tuning": tuning,
         }
         self._recipe: Recipe = make_recipe(
             _RATES if likelihood in OF_CLICKS else recipe, clip is not None, self._options

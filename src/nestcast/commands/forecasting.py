@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from nestcast import Tuning
 from nestcast.commands import options
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
@@ -29,6 +30,7 @@ class Options:
     likelihood: str | None
     cell: str | None
     known_assortment: bool
+    tuning: Path | None
     model: Path | None
     save_model: Path | None
     seed: int
@@ -64,6 +66,7 @@ class Options:
             "--likelihood": self.likelihood,
             "--cell": self.cell,
             "--known-assortment": self.known_assortment or None,
+            "--tuning": self.tuning,
             "--save-model": self.save_model,
         }
 
@@ -78,6 +81,7 @@ class Options:
             likelihood=self.likelihood,
             cell=self.cell,
             known_assortment=self.known_assortment,
+            tuning=None if self.tuning is None else Tuning.read(self.tuning),
         )
 
 

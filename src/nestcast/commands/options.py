@@ -53,6 +53,9 @@ KnownAssortment = Annotated[
         "--known-assortment", help="The series to forecast are known to be all that will be sold."
     ),
 ]
+Tuning = Annotated[
+    Path | None, typer.Option(help="Sizes and training options that nestcast tune found.")
+]
 
 Time = Annotated[str | None, typer.Option(help="Column with the date.")]
 Series = Annotated[

@@ -62,7 +62,7 @@ class RecipeModel:
         recipe: str,
         seed: int = 0,
         clip: tuple[float, float] | None = None,
-        **options: str,
+        **options: object,
     ) -> None:
         self._settings = {"recipe": recipe, "seed": seed, "clip": clip, **options}
         self._forecaster: Forecaster

@@ -122,4 +122,4 @@ def _sums(values: NDArray[np.float32], code: NDArray[np.int64]) -> Floats:
     cells = np.flatnonzero(values != 0)  # few of all: most series sell nothing most of the time
     row, period = np.divmod(cells, length)
     sums = np.bincount(code[row] * length + period, values.ravel()[cells], groups * length)
-    return sums.reshape(groups, length)
+    return np.asarray(sums.reshape(groups, length), np.float64)

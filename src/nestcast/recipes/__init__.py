@@ -41,8 +41,10 @@ def make_recipe(name: str, clipped: bool, options: Mapping[str, Any]) -> Recipe:
     if recipe is GlobalNetwork:
         return GlobalNetwork(squared=clipped, **given)
     if recipe is RateNetwork:
-        if "known_assortment" in given:
-            raise OptionError("a known assortment is for sales: leave it out.")
+        for option in ("known_assortment", "tuning"):
+            if option in given:
+                what = option.replace("_", " ")
+                raise OptionError(f"the option {what} is for sales: leave it out.")
         return RateNetwork(**given)
     if given:
         raise OptionError(

@@ -29,6 +29,7 @@ from nestcast.recipes.batches import batches_of_similar_length
 from nestcast.recipes.holdout import HoldOut, Watch
 from nestcast.recipes.layers import layers_of
 from nestcast.recipes.learning import Budget, Cases, Effort, ask, stages, train_network
+from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report
 
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 60}  # longest sequence, in periods
@@ -78,14 +79,15 @@ class GlobalNetwork(Recipe):
     Args:
         effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
         family: name of the likelihood; by default negative binomial for counts, else normal.
-        cell: the encoder: `nested:2`, `lstm:1`, `gru:1`, with any number of levels or layers, or
-            `mlp`; all of them are as large, by their number of parameters.
+        cell: the encoder: `nested:2` (if not given), `lstm:1`, `gru:1`, with any number of levels
+            or layers, or `mlp`; all of them are as large, by their number of parameters.
         squared: whether squared errors count in units of the target, the same for every series;
             else errors are relative to the size of a series.
         known_assortment: whether what is asked for is known to be all that will be sold.
+        tuning: sizes and training options, the cell among them, if not the usual ones.
 
     Raises:
-        OptionError: no such effort, likelihood or cell.
+        OptionError: no such effort, likelihood or cell, or two cells.
     """
 
     name: ClassVar[str] = "global"
@@ -94,16 +96,20 @@ class GlobalNetwork(Recipe):
         self,
         effort: str = "standard",
         family: str | None = None,
-        cell: str = "nested",
+        cell: str | None = None,
         squared: bool = False,
         known_assortment: bool = False,
+        tuning: Tuning | None = None,
     ) -> None:
         if effort not in EFFORTS:
             raise OptionError(f"unknown effort {effort!r}: use one of {', '.join(EFFORTS)}.")
         if family is not None:
             likelihood(family)
         self.effort = EFFORTS[effort]
-        self._wanted_family, self._cell, self._squared = family, check_cell(cell), squared
+        if tuning is not None and cell is not None:
+            raise OptionError("the tuning names a cell: leave the other one out.")
+        self._wanted_family, self._squared = family, squared
+        self._cell, self._tuning = check_cell(cell or Tuning.cell), tuning
         self._known_assortment = known_assortment
         self._settings: Settings
         self._networks: list[ForecastNetwork]
@@ -116,21 +122,21 @@ class GlobalNetwork(Recipe):
         family = self._wanted_family or ("negative-binomial" if panel.is_count else "normal")
         features = Features(panel, schema)
         past, ahead = features.sizes()
+        config = NetworkConfig(
+            past=past,
+            ahead=ahead,
+            outputs=likelihood(family).parameters,
+            vocabularies=tuple(map(len, schema.vocabularies.values())),
+        )
+        tuning = self._tuning
+        config = tuning.applied_to(config) if tuning else as_large(config, self._cell)
         self._settings = Settings(
             family=family,
             context=_CONTEXT[panel.calendar.freq],
             squared=self._squared,
             members=self.effort.members,
             schema=schema,
-            network=as_large(
-                NetworkConfig(
-                    past=past,
-                    ahead=ahead,
-                    outputs=likelihood(family).parameters,
-                    vocabularies=tuple(map(len, schema.vocabularies.values())),
-                ),
-                self._cell,
-            ),
+            network=config,
             calibration=Calibration(),
         )
         self._build()
@@ -178,6 +184,7 @@ class GlobalNetwork(Recipe):
             report,
             until=until,
             squared=self._settings.squared,
+            tuning=self._tuning,
         )
 
     def _hold_out(self, cases: Cases, generator: np.random.Generator, report: Report) -> Budget:

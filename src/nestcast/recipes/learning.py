@@ -16,6 +16,7 @@ from nestcast.data.calendar import Frequency
 from nestcast.model.likelihood import Likelihood, Size
 from nestcast.model.network import ForecastNetwork
 from nestcast.recipes.batches import batches_of_similar_length
+from nestcast.recipes.tuning import Tuning
 from nestcast.training import Progress, Report, TrainingOptions, train
 
 _LARGEST_BATCH = 16_384  # series-steps
@@ -137,6 +138,7 @@ def train_network(
     *,
     until: int | None = None,
     squared: bool = False,
+    tuning: Tuning | None = None,
 ) -> None:
     """Train on every period of every series at once.
 
@@ -149,7 +151,9 @@ def train_network(
         report: told of progress.
         until: learn from the periods before this one only.
         squared: add the squared error of the mean, relative to the mean square of the target.
+        tuning: learning rate and weight decay.
     """
+    tuning = tuning or Tuning()
     features = cases.features
     until = features.length if until is None else until
     lengths = cases.lengths(until)
@@ -208,7 +212,8 @@ def train_network(
     ahead = features.ahead(series, periods, torch.arange(horizon))[inside].flatten(0, 1)
     network.standardise(features.past(series, periods)[inside], ahead)
     network.train()
-    train(network.parameters(), batches, loss, TrainingOptions(epochs=epochs), report)
+    options = TrainingOptions(epochs, tuning.learning_rate, tuning.weight_decay)
+    train(network.parameters(), batches, loss, options, report)
     network.eval()
 
 
