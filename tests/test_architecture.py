@@ -38,6 +38,13 @@ FORBIDDEN = {
         "nestcast.console",
         "nestcast.nn",
     ],
+    "boosting": [
+        "nestcast.nn",
+        "nestcast.recipes",
+        "nestcast.forecaster",
+        "nestcast.evaluation",
+        "nestcast.console",
+    ],
     "recipes": ["nestcast.forecast", "nestcast.console", "nestcast.evaluation"],
     "evaluation": [
         "nestcast.console",

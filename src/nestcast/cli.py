@@ -447,6 +447,7 @@ def backtest(
     refit: Annotated[
         bool, typer.Option("--refit/--no-refit", help="Train at every origin, or at the first.")
     ] = True,
+    known_assortment: options.KnownAssortment = False,
     cluster: Annotated[
         str | None, typer.Option(help="Column of the item, which intervals of differences draw.")
     ] = None,
@@ -491,6 +492,7 @@ def backtest(
         clip=clip,
         seeds=seeds,
         refit=refit,
+        known_assortment=known_assortment,
         cluster=cluster,
         without=without,
         output=output,

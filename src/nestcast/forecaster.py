@@ -49,7 +49,9 @@ class Forecaster:
 
     Args:
         horizon: periods ahead to be ready for.
-        recipe: `global`, one network for all series, or `seed`, the classical recipe.
+        recipe: `global`, networks for all series, `ensemble`, these averaged with boosted trees, or
+            `seed`, the classical recipe; by default `global`, or with the effort `best` `ensemble`
+            where LightGBM is installed.
         effort: of the global recipe: `quick`, `standard` or `best`.
         likelihood: of the global recipe: the family of distributions, such as `hurdle`; by default
             negative binomial for counts and normal for other targets.
@@ -69,7 +71,7 @@ class Forecaster:
         self,
         horizon: int = 1,
         *,
-        recipe: str = "global",
+        recipe: str | None = None,
         seed: int = 0,
         clip: tuple[float, float] | None = None,
         effort: str | None = None,

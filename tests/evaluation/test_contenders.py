@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nestcast.boosting import trees
+from nestcast.boosting.lags import LaggedFeatures
+from nestcast.boosting.trees import Boosting
 from nestcast.data import Attributes, Calendar, Keys, Panel, read_panel
 from nestcast.data.simulate import simulate_sales
 from nestcast.errors import DataError, OptionError
-from nestcast.evaluation import boosting, exponential
+from nestcast.evaluation import exponential
 from nestcast.evaluation.backtest import backtest
-from nestcast.evaluation.boosting import Boosting
-from nestcast.evaluation.lags import LaggedFeatures
 from nestcast.evaluation.registry import contender
 from nestcast.model.groupsums import GroupMeans
 from nestcast.model.nameparts import with_name_parts
@@ -152,7 +153,7 @@ def test_training_rows_are_grids_where_a_grid_is_asked_for(lightgbm):
     schema = schema_of(panel)
     counts = []
     for asked in (everything, panel.keys.take(np.arange(0, 40, 7))):
-        table = boosting._training_table(panel, schema, asked, 1, 0)
+        table = trees._training_table(panel, schema, asked, 1, 0)
         counts.append(np.bincount(table.origin, minlength=18))
         assert np.isfinite(table.target).all()
     sold = panel.target[:, 17] > 0
@@ -163,7 +164,7 @@ def test_training_rows_are_grids_where_a_grid_is_asked_for(lightgbm):
 
 def test_too_many_rows_are_thinned_out_in_the_distant_past(lightgbm):
     keys = [Keys({"id": np.arange(1000)})] * 10
-    made = boosting._sampled(range(10), keys, 7000, np.random.default_rng(0))
+    made = trees._sampled(range(10), keys, 7000, np.random.default_rng(0))
     sizes = {origin: len(one) for origin, one in made}
     assert sum(sizes.values()) <= 7000
     assert [sizes[origin] for origin in range(4, 10)] == [1000] * 6
@@ -231,7 +232,7 @@ def test_ets_takes_any_series():
     np.testing.assert_array_equal(forecast.mean[1], forecast.mean[7])
 
 
-@pytest.mark.parametrize(("name", "module"), [("lightgbm", boosting), ("ets", exponential)])
+@pytest.mark.parametrize(("name", "module"), [("lightgbm", trees), ("ets", exponential)])
 def test_a_missing_package_is_named(name, module, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     with pytest.raises(OptionError, match=rf"nestcast\[{name}\]"):

@@ -50,6 +50,7 @@ class Options:
     clip: str | None
     seeds: int
     refit: bool
+    known_assortment: bool
     cluster: str | None
     without: str | None
     output: Path | None
@@ -104,7 +105,12 @@ def _entered(
 ) -> list[Contender]:
     """The models named, or the usual ones."""
     usual = DEFAULT_CLICK_MODELS if of_clicks else DEFAULT_MODELS
-    return contenders(names(options.models) if options.models else usual, clip, of_clicks=of_clicks)
+    return contenders(
+        names(options.models) if options.models else usual,
+        clip,
+        of_clicks=of_clicks,
+        known_assortment=options.known_assortment,
+    )
 
 
 def _check(options: Options, level: Sequence[float]) -> None:

@@ -74,7 +74,7 @@ class Options:
         """A forecaster that has learned nothing."""
         return Forecaster(
             self.horizon or 1,
-            recipe=self.recipe or "global",
+            recipe=self.recipe,
             seed=self.seed,
             clip=options.limits(self.clip),
             effort=self.effort,

@@ -27,7 +27,11 @@ ServiceLevel = Annotated[
     float, typer.Option(help="Lead times that a reorder point is to get through, in per cent.")
 ]
 Recipe = Annotated[
-    str | None, typer.Option(help="global (one network for all series) or seed (classical).")
+    str | None,
+    typer.Option(
+        help="global (networks for all series; unless told), ensemble (with boosted trees too; at "
+        "effort best where LightGBM is installed) or seed (classical)."
+    ),
 ]
 Effort = Annotated[
     str | None, typer.Option(help="How long to train: quick, standard (unless told) or best.")

@@ -44,6 +44,7 @@ def backtest(
     clip: tuple[float, float] | None = None,
     seeds: int = 1,
     refit: bool = True,
+    known_assortment: bool = False,
     cluster: str | None = None,
     segments: Mapping[str, Segment] | None = None,
     seasonality: int = 1,
@@ -75,6 +76,8 @@ def backtest(
             median, are those that quantile loss and CRPS are measured on.
         seeds: models with random numbers run with seeds 0, 1, ... up to this many.
         refit: fit anew at every origin; else only at the first, and predict from it at all others.
+        known_assortment: what is asked for is known to be all that will be sold, which the
+            networks and LightGBM make use of.
         cluster: key column of the item, for segments and for the bootstrap; `item_id` if there is
             one, else the column with the most values. For clicks the bootstrap draws series if it
             is not given.
@@ -99,9 +102,11 @@ def backtest(
     of_clicks = panel.exposure is not None
     if of_clicks and clip is not None:
         raise OptionError("--clip is for sales: leave it out where rates of clicks are forecast.")
+    if of_clicks and known_assortment:
+        raise OptionError("--known-assortment is for sales: leave it out.")
     if models is None:
         models = DEFAULT_CLICK_MODELS if of_clicks else DEFAULT_MODELS
-    entered = contenders(models, clip, of_clicks=of_clicks)
+    entered = contenders(models, clip, of_clicks=of_clicks, known_assortment=known_assortment)
     item = item_column(panel.keys, cluster)
     fitted: dict[tuple[str, int], Model] = {}
     scored, runs = [], []

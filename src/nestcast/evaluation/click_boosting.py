@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 
+from nestcast.boosting.trees import check_installed
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError
-from nestcast.evaluation.boosting import check_installed
 from nestcast.forecast import Forecast
 from nestcast.model.population import with_series
 from nestcast.rateforecast import rate_forecast

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
@@ -59,7 +59,7 @@ class RecipeModel:
 
     def __init__(
         self,
-        recipe: str,
+        recipe: str | None,
         seed: int = 0,
         clip: tuple[float, float] | None = None,
         **options: object,
@@ -76,7 +76,7 @@ class RecipeModel:
         return self._forecaster.predict(horizon, level, panel=panel, pairs=asked)
 
 
-def network_options(name: str) -> dict[str, str] | None:
+def network_options(name: str) -> dict[str, Any] | None:
     """Effort and cell in the name of a network; None if it is the name of something else.
 
     Example:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nestcast.boosting import trees
 from nestcast.errors import OptionError
-from nestcast.evaluation import boosting, exponential
+from nestcast.evaluation import exponential
 from nestcast.evaluation.baselines import METHODS, Baseline, mean_of_last
 from nestcast.evaluation.click_models import click_model
 from nestcast.evaluation.models import NETWORK, Model, RecipeModel, network_options
@@ -30,7 +31,11 @@ class Contender:
 
 
 def contender(
-    name: str, clip: tuple[float, float] | None = None, *, of_clicks: bool = False
+    name: str,
+    clip: tuple[float, float] | None = None,
+    *,
+    of_clicks: bool = False,
+    known_assortment: bool = False,
 ) -> Contender:
     """The model of this name.
 
@@ -45,6 +50,8 @@ def contender(
             `lightgbm`.
         clip: ends into which the target and the forecast are clipped.
         of_clicks: whether rates of clicks are to be forecast; see `click_models.click_model`.
+        known_assortment: whether networks and trees know that what is asked for is all that will
+            be sold.
 
     Raises:
         OptionError: there is no such model, or the package that it needs is not installed.
@@ -54,9 +61,8 @@ def contender(
     if name == "seed":
         return Contender(name, lambda seed: RecipeModel("seed", seed, clip), random=True)
     if (options := network_options(name)) is not None:
-        return Contender(
-            name, lambda seed: RecipeModel("global", seed, clip, **options), random=True
-        )
+        options["known_assortment"] = known_assortment
+        return Contender(name, lambda seed: RecipeModel(None, seed, clip, **options), random=True)
     if name in METHODS:
         return Contender(name, lambda seed: Baseline(METHODS[name]))
     if name.startswith(_MEAN) and name.removeprefix(_MEAN).isdecimal():
@@ -67,8 +73,12 @@ def contender(
         exponential.check_installed()
         return Contender(name, lambda seed: exponential.AutoETS())
     if name == "lightgbm":
-        boosting.check_installed()
-        return Contender(name, boosting.Boosting, random=True)
+        trees.check_installed()
+        return Contender(
+            name,
+            lambda seed: trees.Boosting(seed, known_assortment=known_assortment),
+            random=True,
+        )
     known = [NETWORK, "nestcast-quick", "seed", *METHODS, "mean-3", "ets", "lightgbm"]
     raise OptionError(f"unknown model {name!r}: use any of {', '.join(known)}.")
 
@@ -78,6 +88,7 @@ def contenders(
     clip: tuple[float, float] | None = None,
     *,
     of_clicks: bool = False,
+    known_assortment: bool = False,
 ) -> list[Contender]:
     """Several models, by name or as they are.
 
@@ -85,7 +96,10 @@ def contenders(
         OptionError: none or one twice, or see `contender`.
     """
     entered = [
-        contender(one, clip, of_clicks=of_clicks) if isinstance(one, str) else one for one in models
+        contender(one, clip, of_clicks=of_clicks, known_assortment=known_assortment)
+        if isinstance(one, str)
+        else one
+        for one in models
     ]
     if not entered:
         raise OptionError("a backtest needs at least one model.")

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nestcast.boosting.trees import is_installed
 from nestcast.errors import OptionError
 from nestcast.recipes.base import Recipe
+from nestcast.recipes.ensemble import Ensemble
 from nestcast.recipes.global_network import GlobalNetwork
 from nestcast.recipes.rate_network import RateNetwork
 from nestcast.recipes.seed import SeedRecipe
 
 RECIPES: dict[str, type[Recipe]] = {
-    recipe.name: recipe for recipe in (GlobalNetwork, SeedRecipe, RateNetwork)
+    recipe.name: recipe for recipe in (GlobalNetwork, Ensemble, SeedRecipe, RateNetwork)
 }
 
 
@@ -25,21 +27,25 @@ def recipe_named(name: str) -> type[Recipe]:
     return RECIPES[name]
 
 
-def make_recipe(name: str, clipped: bool, options: Mapping[str, Any]) -> Recipe:
+def make_recipe(name: str | None, clipped: bool, options: Mapping[str, Any]) -> Recipe:
     """A recipe that has learned nothing.
 
     Args:
-        name: of the recipe.
+        name: of the recipe; None for `global`, or with the effort `best` for `ensemble` where
+            LightGBM is installed.
         clipped: whether the target is clipped: its errors then count in its own units.
         options: of the networks; None stands for its default.
 
     Raises:
         OptionError: no such recipe, or it does not take an option.
     """
-    recipe = recipe_named(name)
     given = {option: value for option, value in options.items() if value is not None}
-    if recipe is GlobalNetwork:
-        return GlobalNetwork(squared=clipped, **given)
+    if name is None:
+        with_trees = given.get("effort") == "best" and is_installed()
+        name = Ensemble.name if with_trees else GlobalNetwork.name
+    recipe = recipe_named(name)
+    if recipe is GlobalNetwork or recipe is Ensemble:
+        return recipe(squared=clipped, **given)
     if recipe is RateNetwork:
         for option in ("known_assortment", "tuning"):
             if option in given:
@@ -55,6 +61,7 @@ def make_recipe(name: str, clipped: bool, options: Mapping[str, Any]) -> Recipe:
 
 __all__ = [
     "RECIPES",
+    "Ensemble",
     "GlobalNetwork",
     "RateNetwork",
     "Recipe",

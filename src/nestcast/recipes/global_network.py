@@ -33,7 +33,7 @@ from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report
 
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 60}  # longest sequence, in periods
-_HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
+HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _LARGEST_BATCH = 16_384  # series-steps
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
@@ -41,7 +41,7 @@ _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units
 EFFORTS = {
     "quick": Effort(1, Budget(2_500_000, 300)),
     "standard": Effort(3, Budget(8_000_000, 1000)),
-    "best": Effort(8, Budget(16_000_000, 1500)),
+    "best": Effort(8, Budget(8_000_000, 1500)),
 }
 
 
@@ -194,7 +194,7 @@ class GlobalNetwork(Recipe):
         """
         features, budget = cases.features, self.effort.budget
         horizon = self._settings.schema.horizon
-        held = min(max(horizon, _HELD[features.freq]), features.length // 4)
+        held = min(max(horizon, HELD[features.freq]), features.length // 4)
         until = features.length - held
         held_out = HoldOut(cases, self._family, until, self._settings.squared, generator)
         if len(held_out) == 0 or not (cases.lengths(until) > 0).any():

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nestcast.boosting.lags import LaggedFeatures
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
-from nestcast.evaluation.lags import LaggedFeatures
 from nestcast.forecast import Forecast, probabilities_of
 from nestcast.model.cells import asked_before, is_grid
 from nestcast.model.population import with_series
@@ -36,16 +36,19 @@ _JUDGED = 3  # last known periods, by which the number of rounds is chosen
 _PREDICTED_AT_ONCE = 200_000
 
 
+def is_installed() -> bool:
+    """Whether LightGBM is there."""
+    return find_spec("lightgbm") is not None
+
+
 def check_installed() -> None:
     """See that LightGBM is there.
 
     Raises:
         OptionError: it is not.
     """
-    if find_spec("lightgbm") is None:
-        raise OptionError(
-            "the model lightgbm needs the package of that name: pip install 'nestcast[lightgbm]'."
-        )
+    if not is_installed():
+        raise OptionError("this needs the package lightgbm: pip install 'nestcast[lightgbm]'.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +76,12 @@ class Boosting:
 
     Args:
         seed: of the sampling of rows and features.
+        known_assortment: whether what is asked for is known to be all that will be sold.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, known_assortment: bool = False) -> None:
         check_installed()
-        self._seed = seed
+        self._seed, self._known_assortment = seed, known_assortment
         self._schema: Schema
         self._mean: Any = None
         self._table: _Table
@@ -90,7 +94,7 @@ class Boosting:
         Raises:
             DataError: there is no past period to learn from.
         """
-        self._schema = schema_of(panel)
+        self._schema = schema_of(panel, known_assortment=self._known_assortment)
         self._table = _training_table(panel, self._schema, asked, horizon, self._seed)
         table = self._table
         judged = int(table.origin[-1]) - _JUDGED + 1
@@ -102,29 +106,39 @@ class Boosting:
         self._mean = _train(table, self._parameters(len(table.target)), self._rounds)
         self._quantiles = {}
 
+    def to_text(self) -> tuple[str, Schema]:
+        """The trees of the mean, and the columns they read: all that `from_text` needs."""
+        return self._mean.model_to_string(), self._schema
+
+    @classmethod
+    def from_text(cls, text: str, schema: Schema) -> Self:
+        """Trees that give means, as they were when `to_text` was called."""
+        check_installed()
+        import lightgbm
+
+        made = cls()
+        try:
+            made._mean, made._schema = lightgbm.Booster(model_str=text), schema
+        except lightgbm.basic.LightGBMError as error:
+            raise ValueError(f"LightGBM: {error}") from None
+        return made
+
+    def means(self, panel: Panel, asked: Keys, horizon: int) -> Floats:
+        """Expected values of the periods after a panel's last, shape (asked, horizon)."""
+        return self._values(panel, asked, horizon, [self._mean])[..., 0]
+
     def predict(self, panel: Panel, asked: Keys, horizon: int, level: Sequence[float]) -> Forecast:
         """See `Model.predict`; quantiles are trained when first asked for."""
         probabilities = probabilities_of(level)
         for p in probabilities:
             if p not in self._quantiles:
                 self._quantiles[p] = self._fit_quantile(p)
-        known, rows = with_series(panel, asked)
-        features = LaggedFeatures(known, self._schema)
-        origin = len(panel.calendar)
-        mean = np.empty((len(rows), horizon), np.float32)
-        quantiles = np.empty((len(rows), horizon, len(probabilities)), np.float32)
-        for begin in range(0, len(rows), _PREDICTED_AT_ONCE):
-            part = slice(begin, begin + _PREDICTED_AT_ONCE)
-            scale = features.scale(rows[part], origin)
-            for step in range(1, horizon + 1):
-                matrix = features.matrix(rows[part], origin, step)
-                mean[part, step - 1] = self._mean.predict(matrix) * scale
-                for number, p in enumerate(probabilities):
-                    values = self._quantiles[p].predict(matrix) * scale
-                    quantiles[part, step - 1, number] = values
+        wanted = [self._mean, *(self._quantiles[p] for p in probabilities)]
+        values = self._values(panel, asked, horizon, wanted)
+        mean, quantiles = values[..., 0], values[..., 1:]
         quantiles.sort(axis=-1)  # trained apart, they may cross
         if panel.is_count:
-            mean, quantiles = np.maximum(mean, 0), np.rint(np.maximum(quantiles, 0))
+            np.rint(quantiles, out=quantiles)
         return Forecast(
             keys=asked,
             calendar=panel.calendar.after(horizon),
@@ -134,6 +148,21 @@ class Boosting:
             target_name=panel.target_name,
             time_name=panel.time_name,
         )
+
+    def _values(self, panel: Panel, asked: Keys, horizon: int, boosters: Sequence[Any]) -> Floats:
+        """What some trees say, counts at least 0, shape (asked, horizon, boosters)."""
+        known, rows = with_series(panel, asked)
+        features = LaggedFeatures(known, self._schema)
+        origin = len(panel.calendar)
+        values = np.empty((len(rows), horizon, len(boosters)), np.float32)
+        for begin in range(0, len(rows), _PREDICTED_AT_ONCE):
+            part = slice(begin, begin + _PREDICTED_AT_ONCE)
+            scale = features.scale(rows[part], origin)
+            for step in range(1, horizon + 1):
+                matrix = features.matrix(rows[part], origin, step)
+                for number, booster in enumerate(boosters):
+                    values[part, step - 1, number] = booster.predict(matrix) * scale
+        return np.maximum(values, 0) if panel.is_count else values
 
     def _best_rounds(self, before: _Table, last: _Table) -> int:
         import lightgbm

@@ -1,7 +1,7 @@
 """Lagged features: what is known of each series at an origin, as columns of numbers.
 
 The row of a series at origin t (its first t periods known) reads no target at or after t, and of
-the period to forecast only its place in the calendar.
+the period to forecast only its place in the calendar and, where that is known, the new items.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.model.features import calendar_features
-from nestcast.model.groups import column
+from nestcast.model.groups import Grouping, column
 from nestcast.model.groupsums import GroupMeans
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import from_listing
@@ -76,6 +76,13 @@ class LaggedFeatures:
         ]
         item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code
+        grouping = Grouping(panel)
+        self._arrivals = []  # group of each series; new items of the group in each period
+        for group in schema.assortment:
+            kind = grouping.kinds(group, schema.item)
+            arrivals = np.zeros((kind.max(initial=0) + 1, len(panel.calendar) + 1), np.float32)
+            np.add.at(arrivals, (kind, listed), 1)
+            self._arrivals.append((kind[item_code], arrivals))
         self._codes = [
             Keys({"value": np.asarray(values)}).locate(Keys({"value": column(panel, name)}))
             for name, values in schema.vocabularies.items()
@@ -125,6 +132,8 @@ class LaggedFeatures:
             # A series of games has a new one every other year: what names share is kept for good.
             begin = 1 if is_part else max(origin - self._year, 1)
             columns += [sums.mean_of(begin, origin, _PSEUDO_CELLS)[sums.code[rows]]]
+        for code, arrivals in self._arrivals:  # known of the period right after the origin
+            columns += [arrivals[code[rows], origin] if step == 1 else np.nan]
         columns += [code[rows] for code in self._codes]
         columns += [
             self._last_observed(values, rows, origin) for values in self._panel.observed.values()

@@ -1,0 +1,1 @@
+"""Gradient-boosted trees on lagged features: a baseline, and a partner of the networks."""
