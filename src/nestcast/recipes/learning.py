@@ -87,8 +87,8 @@ class Budget:
     """How long to train.
 
     Args:
-        steps: series-periods to see.
-        updates: at least so many updates of the weights.
+        steps: series-periods to see, at most.
+        updates: where that takes many passes, so many updates of the weights are enough.
     """
 
     steps: int
@@ -166,8 +166,8 @@ def train_network(
     batch_steps = min(_LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, steps // 50))
     share = min(1.0, budget.steps / steps)
     updates = math.ceil(steps * share / batch_steps)
-    epochs = min(_MOST_EPOCHS, max(1, round(budget.steps / steps)))
-    epochs = max(epochs, math.ceil(budget.updates / updates))
+    enough = max(_MOST_EPOCHS, math.ceil(budget.updates / updates))
+    epochs = min(max(1, round(budget.steps / steps)), enough)
 
     def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Series and the periods of their steps, a random stretch of each long history."""
