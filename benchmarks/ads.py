@@ -1,4 +1,4 @@
-"""Click-through rates by nestcast and by baselines, from rolling origins inside May of the ads data.
+"""Click-through rates by nestcast and by baselines, from rolling origins inside May of the ads.
 
     python benchmarks/ads.py ../shared/data/ads
 
