@@ -59,6 +59,7 @@ class ForecastNetwork(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        self.config = config
         widths = [min(8, 1 + round(size**0.5)) for size in config.vocabularies]
         self.embeddings = nn.ModuleList(
             nn.Embedding(size + 1, width)  # row 0 stands for values not seen in training
@@ -208,7 +209,7 @@ class Head(nn.Module):
 
 
 def as_large(config: NetworkConfig, cell: str) -> NetworkConfig:
-    """The network with another cell, and as many parameters.
+    """The network with another cell, and as many parameters, within 3%.
 
     Example:
         >>> config = NetworkConfig(past=5, ahead=4, outputs=2)
@@ -225,5 +226,5 @@ def as_large(config: NetworkConfig, cell: str) -> NetworkConfig:
 
     if cell == config.cell:
         return config
-    size = hidden_size_for(count(config.hidden_size, config.cell), count, tolerance=0.02)
+    size = hidden_size_for(count(config.hidden_size, config.cell), count, tolerance=0.03)
     return replace(config, cell=cell, hidden_size=size)
