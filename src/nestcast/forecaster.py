@@ -20,10 +20,10 @@ from nestcast.data.panel import Panel
 from nestcast.errors import DataError, ModelError, NestcastError, OptionError
 from nestcast.files import replacing
 from nestcast.forecast import Floats, Forecast, probabilities_of
-from nestcast.model.network import ForecastNetwork
 from nestcast.rateforecast import rate_forecast
 from nestcast.rates.exposure import forecast_exposure
-from nestcast.recipes import GlobalNetwork, Recipe, make_recipe, recipe_named
+from nestcast.recipes import Ensemble, GlobalNetwork, Recipe, make_recipe, recipe_named
+from nestcast.recipes.learning import Question
 from nestcast.recipes.rate_network import OF_CLICKS
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report, silent
@@ -208,17 +208,30 @@ class Forecaster:
         )
 
     @property
-    def networks(self) -> list[ForecastNetwork]:
-        """The fitted networks of the recipe `global`, which are alike.
+    def global_network(self) -> GlobalNetwork:
+        """The fitted recipe `global`, or the part of an `ensemble` that is one, to look inside.
 
         Raises:
-            ModelError: another recipe, or not fitted yet.
+            ModelError: not fitted yet, or another recipe.
         """
         if self._fitted_on is None:
             raise ModelError("this forecaster has learned nothing yet: call fit first.")
-        if not isinstance(self._recipe, GlobalNetwork):
+        recipe = self._recipe
+        if isinstance(recipe, Ensemble):
+            return recipe.global_network
+        if not isinstance(recipe, GlobalNetwork):
             raise ModelError(f"the recipe {self.recipe} has no such networks: fit global.")
-        return self._recipe.networks
+        return recipe
+
+    def question(self, panel: Panel, pairs: Keys) -> Question:
+        """What the networks are given when `predict` forecasts some series of a panel.
+
+        Raises:
+            ModelError: not fitted yet, another recipe, or the panel does not fit the model.
+        """
+        recipe = self.global_network
+        self._check_fits(panel)
+        return recipe.question(self._clipped(panel), pairs, self.horizon)
 
     def layers(self) -> list[tuple[str, str, int]]:
         """The fitted network as rows of layer, output shape and number of parameters."""

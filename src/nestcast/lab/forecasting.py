@@ -100,7 +100,7 @@ class CellModel:
             cell=self._cell,
             members=1,  # an average of networks would hide how they differ
         ).fit(panel, asked, self._report)
-        [network] = self._forecaster.networks
+        [network] = self._forecaster.global_network.networks
         self.cost = Cost(
             network.config.hidden_size,
             parameters(network),

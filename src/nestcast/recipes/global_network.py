@@ -28,7 +28,16 @@ from nestcast.recipes.base import Prediction, Recipe
 from nestcast.recipes.batches import batches_of_similar_length
 from nestcast.recipes.holdout import HoldOut, Watch
 from nestcast.recipes.layers import layers_of
-from nestcast.recipes.learning import Budget, Cases, Effort, ask, stages, train_network
+from nestcast.recipes.learning import (
+    Budget,
+    Cases,
+    Effort,
+    Question,
+    ask,
+    question,
+    stages,
+    train_network,
+)
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report
 
@@ -245,6 +254,24 @@ class GlobalNetwork(Recipe):
                 flat = settings.calibration.probabilities(drawn.reshape(len(part), -1), level)
                 paths[part] = family.quantile(raw, size, flat.reshape(drawn.shape))
         return Prediction(mean[position], quantiles[position], paths[position] if samples else None)
+
+    def question(self, panel: Panel, asked: Keys, horizon: int) -> Question:
+        """What the networks are given when they forecast some series, to look inside.
+
+        Args:
+            panel: what is known.
+            asked: the series, each once.
+            horizon: how many periods.
+        """
+        _check_covariates(panel, self._settings.schema, horizon)
+        panel, at = with_series(panel, asked)
+        features = Features(panel, self._settings.schema)
+        with torch.no_grad():
+            return question(self._cases(panel, features), at, features.length, horizon)
+
+    def mean(self, raw: Tensor, size: Size) -> Tensor:
+        """The mean that raw outputs stand for, shape (batch, ahead)."""
+        return self._family.mean(raw, size)
 
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""
