@@ -183,7 +183,7 @@ def read(path: Path) -> Scored:
         DataError: it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             arrays = dict(kept)
         cost = Cost(**{field.name: arrays[field.name].item() for field in fields(Cost)})
         nowhere = np.zeros(0, np.int64)  # which series is in which cell is not kept

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import nestcast.lab.cells  # noqa: F401  (adds the variants to the cells that have a name)
-from nestcast.data.keys import Column, Keys
+from nestcast.data.keys import Column, Keys, item_column
 from nestcast.data.panel import Panel
 from nestcast.errors import OptionError
 from nestcast.evaluation.origins import rolling_origins
@@ -72,6 +72,7 @@ class SeriesComparison:
         if self.panel.exposure is not None:
             raise OptionError("cells are compared on sales: leave --exposure out.")
         plan = self.plan
+        item_column(self.panel.keys, plan.cluster)
         rolling_origins(self.panel, self.origins, plan.horizon, step=self.step, ask=plan.ask)
 
     def claim_folder(self) -> None:

@@ -33,7 +33,7 @@ class SeriesLook:
         ahead: periods that are forecast, shape (ahead,).
         mean: the network's forecast of them, shape (ahead,).
         traces: levels or layers of its cell.
-        autocorrelations: of the memory's units, by name of the level.
+        autocorrelations: of the memory's units within series, by name of the level.
         series: how many series the autocorrelations are over.
         influences: Euclidean norm of the gradient of the mean of each period ahead with respect to
             the inputs of each step, in units of the target for one standard deviation of an input,
@@ -96,6 +96,12 @@ def look_at_series(forecaster: Forecaster, panel: Panel, one: Keys, most: int = 
     drawn = panel.keys.take(_others(len(panel), int(row), most))
     read = _read(network, forecaster.question(panel, drawn))
     many = [one for one in read if len(one[0].memory) >= _FEWEST_STEPS]
+
+    def slow(level: int) -> np.ndarray:
+        """Each series about its own mean: that series differ makes no memory slow."""
+        memories = [one[level].memory for one in many]
+        return autocorrelation([memory - memory.mean(axis=0) for memory in memories])
+
     [traces] = _read(network, given)
     # A step forecasts a period, and has read what was before it.
     at = len(panel.calendar) - steps + np.arange(steps)
@@ -108,10 +114,7 @@ def look_at_series(forecaster: Forecaster, panel: Panel, one: Keys, most: int = 
         panel.calendar.after(forecaster.horizon).starts(),
         mean,
         traces,
-        {
-            level.name: autocorrelation([one[k].memory for one in many])
-            for k, level in enumerate(traces)
-        },
+        {level.name: slow(k) for k, level in enumerate(traces)},
         len(many),
         influences,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_DATES = 4  # that fit below a heat map
+_MOST_DATES = 3  # that fit below a heat map
 _MOST_LINES = 4  # periods ahead whose influences are drawn
 
 
@@ -57,7 +57,7 @@ def _draw_series(axes: Axes, look: SeriesLook) -> None:
     axes.plot(look.ahead, look.mean, "o", color=COLOURS[1], ms=6, label="this network's mean")
     axes.set_title("The series", loc="left", fontsize=10)
     axes.set_ylim(bottom=min(0.0, float(np.nanmin([0.0, *look.values]))))
-    axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", ncols=2, bbox_to_anchor=(1, 1))
     axes.grid(axis="y", color="#eceff1")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
