@@ -18,11 +18,14 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 DOCS = Path(__file__).parents[1] / "docs"
 KEPT = DOCS / "comparison"
 PAGE = DOCS / "comparison.md"
 CELLS = "lstm:1,lstm:2,gru:1,nested:2,nested:3,mlp,nested-additive:2,nested-identity:2"
 SETS = ("carparts", "1c")
+PART = "21059522"  # that the picture shows
 
 
 def carparts(folder: Path, out: Path) -> Path:
@@ -56,11 +59,40 @@ def keep(out: Path, name: str) -> None:
         shutil.copy(out / f"differences.{ending}", KEPT / f"{name}.{ending}")
 
 
+def look_inside(table: Path) -> None:
+    """How slowly memories of forecasters move, and a picture of one that reads a part's sales."""
+    from nestcast import Forecaster, read_panel
+    from nestcast.lab.results import markdown_table
+    from nestcast.lab.series_inside import look_at_series
+    from nestcast.lab.series_inside_figure import picture
+
+    panel = read_panel(table, threads=1)
+    one = panel.keys.take(panel.keys["unique_id"].astype(str) == PART)
+    rows = []
+    for cell in ("lstm:2", "nested:2", "nested:3"):
+        looks = []
+        for seed in (0, 1):
+            forecaster = Forecaster(seed=seed, effort="quick", cell=cell, members=1).fit(panel)
+            looks.append(look_at_series(forecaster, panel, one))
+        if cell == "nested:2":
+            picture(looks[0]).savefig(KEPT / "carparts-inside.png", dpi=90)
+        for level in looks[0].autocorrelations:
+            values = [float(np.nanmean(look.autocorrelations[level])) for look in looks]
+            seeds = ", ".join(f"{value:.3f}" for value in values)
+            rows.append([cell, level, f"{np.mean(values):.3f}", seeds])
+    header = ["cell", "level or layer", "autocorrelation", "by seed"]
+    (KEPT / "carparts-memory.md").write_text(markdown_table(header, rows) + "\n", encoding="utf-8")
+
+
 def tables(name: str) -> str:
     """The part of the page that comes from the results on one set."""
     from nestcast.lab.series_results import markdown
 
-    return markdown(json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8")))
+    text = markdown(json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8")))
+    memory = KEPT / f"{name}-memory.md"
+    if memory.exists():
+        text += "\nHow slowly memories move:\n\n" + memory.read_text(encoding="utf-8")
+    return text
 
 
 def write_page() -> None:
@@ -69,8 +101,9 @@ def write_page() -> None:
         page = PAGE.read_text(encoding="utf-8")
         mark = f"<!-- {name}: made by benchmarks/series.py -->\n"
         before, rest = page.split(mark)
-        _, after = rest.split("<!-- end -->\n", 1)
-        PAGE.write_text(f"{before}{mark}{tables(name)}<!-- end -->\n{after}", encoding="utf-8")
+        end = f"<!-- end of {name} -->\n"
+        _, after = rest.split(end)
+        PAGE.write_text(f"{before}{mark}{tables(name)}{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -101,6 +134,7 @@ def main() -> None:
             return
         for name in SETS:
             keep(options.out / name, name)
+        look_inside(options.out / "carparts.csv")
     write_page()
 
 
