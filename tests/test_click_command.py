@@ -165,3 +165,23 @@ def test_simulate_command(tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, "simulate", tmp_path / "x", "--kind", "ads", "--shops", 3) == 2
     assert "--shops does not go with --kind ads" in capsys.readouterr().err
     assert run(monkeypatch, "simulate", tmp_path / "x", "--kind", "books") == 2
+
+
+def test_the_page_is_written_with_the_forecast_and_by_itself(folder, tmp_path, monkeypatch):
+    page = tmp_path / "page.html"
+    more = ["--model", "eb", "--horizon", 5, "-q"]
+    assert forecast(monkeypatch, folder, *more, "-o", tmp_path / "ctr.csv", "--report", page) == 0
+    common = ["--target", "clicks", "--exposure", "impressions", "--series", KEYS, "--freq", "1d"]
+    more = [*common, *more]
+    again = tmp_path / "again.html"
+    assert run(monkeypatch, "report", folder, *more, "-o", again) == 0
+    assert page.read_bytes() == again.read_bytes()
+    assert "Forecast of clicks of" in page.read_text(encoding="utf-8")
+
+
+def test_a_page_of_clicks_refuses_what_is_for_sales(folder, tmp_path, monkeypatch, capsys):
+    common = ["report", folder, "--exposure", "impressions", "--series", KEYS, "--model", "eb"]
+    for wrong in (["--clip", "0,20"], ["--stock", tmp_path / "stock.csv"], ["--recipe", "seed"]):
+        assert run(monkeypatch, *common, *wrong, "-o", tmp_path / "page.html") == 2
+        assert f"{wrong[0]} is for sales" in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()

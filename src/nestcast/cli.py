@@ -127,12 +127,12 @@ def forecast(
         ClickOptions,
         check_sales_options,
         forecast_clicks,
-        refuse_for_clicks,
+        write_clicks,
     )
     from nestcast.commands.forecasting import Options, forecast_sales, read_asked
     from nestcast.commands.output import write_forecast
     from nestcast.commands.reading import Reading, beside
-    from nestcast.commands.report import check_page, write_page
+    from nestcast.commands.report import check_page, write_click_page, write_page
     from nestcast.commands.selling import Selling, ranked
     from nestcast.data.tables import check_table_name
     from nestcast.files import check_place
@@ -187,23 +187,20 @@ def forecast(
     )
     panel, asked = read_asked(source, wanted, reading, say)
     if panel.exposure is not None:
-        unused = {
-            "--clip": clip,
-            "--recipe": recipe,
-            "--report": report,
-        }
-        refuse_for_clicks(unused)
-        forecast_clicks(panel, asked, wanted, of_clicks, output, encoding, say)
+        clicks = forecast_clicks(panel, asked, wanted, of_clicks, encoding, say)
+        write_clicks(clicks, wanted, of_clicks, output, say)
+        if report is not None:
+            write_click_page(clicks, wanted.model, None, report, say)
     else:
         check_sales_options(of_clicks)
         selling = Selling()
         stock = None if report is None else selling.read(source, panel, reading, say)
         made = forecast_sales(panel, asked, wanted, say, samples=0 if stock is None else PATHS)
         write_forecast(made, wanted.levels, output)
+        if report is not None:
+            write_page(made, ranked(made, stock, selling), wanted.model, None, report, say)
     if output is not None:
         say.say(f"forecast written to {output}")
-    if report is not None:
-        write_page(made, ranked(made, stock, selling), wanted.model, None, report, say)
 
 
 @app.command(epilog="Example: nestcast report my-data --model my-model -o report.html")
@@ -213,7 +210,8 @@ def report(
         "report.html"
     ),
     model: Annotated[
-        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+        str | None,
+        typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
     ] = None,
     backtest: Annotated[
         Path | None,
@@ -249,6 +247,10 @@ def report(
     known: options.Known = None,
     future: options.Future = None,
     holidays: options.Holidays = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -261,11 +263,13 @@ def report(
     quiet: options.Quiet = False,
 ) -> None:
     """Forecast, and write a page to look at: one HTML file that works offline."""
+    from nestcast.commands.click_forecast import ClickOptions
     from nestcast.commands.forecasting import Options
     from nestcast.commands.reading import Reading, beside
     from nestcast.commands.report import run_report
     from nestcast.commands.selling import Selling
 
+    of_clicks = ClickOptions(model)
     wanted = Options(
         pairs=pairs,
         horizon=horizon,
@@ -277,7 +281,7 @@ def report(
         cell=cell,
         known_assortment=known_assortment,
         tuning=tuning,
-        model=model,
+        model=None if model is None or of_clicks.names_a_model else Path(model),
         save_model=save_model,
         seed=seed,
     )
@@ -291,6 +295,10 @@ def report(
         known=known,
         future=future,
         holidays=holidays,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -301,7 +309,7 @@ def report(
         threads=threads,
     )
     selling = Selling(stock, service_level)
-    run_report(source, wanted, reading, selling, backtest, output, _messages(quiet))
+    run_report(source, wanted, reading, selling, of_clicks, backtest, output, _messages(quiet))
 
 
 @app.command(epilog="Example: nestcast rank my-data --model my-model --top 20 -o ranking.csv")

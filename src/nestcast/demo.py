@@ -17,7 +17,7 @@ from nestcast.evaluation.registry import Contender
 from nestcast.files import check_place
 from nestcast.forecast import Floats, Forecast
 from nestcast.forecaster import Forecaster
-from nestcast.report import Accuracy, read_accuracy, write_report
+from nestcast.report import Accuracy, ClickAccuracy, read_accuracy, write_report
 from nestcast.report.accuracy import FILE_NAME
 from nestcast.seller import rank, read_stock
 from nestcast.seller.demand import PATHS
@@ -85,7 +85,7 @@ The same by hand:
     )
 
 
-def _backtest(panel: Panel, model: Path, say: Messages) -> Accuracy:
+def _backtest(panel: Panel, model: Path, say: Messages) -> Accuracy | ClickAccuracy:
     """How good such forecasts were in months already known, kept with the model."""
     rules: list[str | Contender] = ["naive", "seasonal-naive", "mean-3"]
 

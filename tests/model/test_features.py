@@ -110,7 +110,7 @@ def test_the_season_before_is_the_last_one_that_is_over():
 def test_known_covariates_are_those_of_the_periods_ahead():
     panel = with_covariates(store())
     found, plain = features(panel), features(store())
-    assert found.sizes() == (plain.sizes()[0] + 3, plain.sizes()[1] + 2)
+    assert found.sizes() == (plain.sizes()[0] + 2, plain.sizes()[1] + 2)
     rows, at = torch.tensor([0]), torch.tensor([[18]])
     size = found.ahead(rows, at, torch.arange(3)).shape[-1]
     month = len(calendar_features(panel.calendar, 3, yearly=False)[0])

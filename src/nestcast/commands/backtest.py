@@ -76,6 +76,8 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
     if options.pairs is not None:
         ask = reading.pairs(options.pairs, panel, say).keys
     runs = options.origins * sum(options.seeds if one.random else 1 for one in entered)
+    # The reliability diagram, here or on a page, needs every rate.
+    pictured = bool(options.plot) or (options.output or Path()).suffix == ".json"
     with say.steps(runs) as tell:
         result = backtest(
             panel,
@@ -90,7 +92,7 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
             refit=options.refit,
             cluster=options.cluster,
             segments=_without(options.without, panel) | key_segments(panel),
-            keep_forecasts=options.forecasts is not None or (of_clicks and bool(options.plot)),
+            keep_forecasts=options.forecasts is not None or (of_clicks and pictured),
             tell=tell,
         )
     _write(result, options, say)

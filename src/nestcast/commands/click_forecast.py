@@ -34,10 +34,10 @@ class ClickOptions:
     """The options of the command that are about clicks, as given."""
 
     model: str | None
-    exposure_plan: Path | None
-    ranking: Path | None
-    recalibrate: str | None
-    negatives_kept: float | None
+    exposure_plan: Path | None = None
+    ranking: Path | None = None
+    recalibrate: str | None = None
+    negatives_kept: float | None = None
 
     def make(self, seed: int) -> Model:
         """The model, having learned nothing.
@@ -85,16 +85,35 @@ class ClickOptions:
             unsampled_rate(0.5, self.negatives_kept)
 
 
+@dataclass(frozen=True, eq=False)
+class MadeClicks:
+    """A forecast of clicks, and what it was made from.
+
+    Args:
+        panel: the rows.
+        forecast: the rates.
+        ranked: what ranks first, see `rates.ranking`.
+    """
+
+    panel: Panel
+    forecast: RateForecast
+    ranked: dict[str, np.ndarray]
+
+
 def forecast_clicks(
     panel: Panel,
     pairs: Pairs | None,
     wanted: Options,
     options: ClickOptions,
-    output: Path | None,
     encoding: str,
     say: Messages,
-) -> None:
-    """Fit, predict, and write rates, clicks and the ranking."""
+) -> MadeClicks:
+    """Fit, predict, and rank.
+
+    Raises:
+        NestcastError: whatever a user can mend.
+    """
+    refuse_for_clicks({"--clip": wanted.clip, "--recipe": wanted.recipe})
     level = wanted.levels
     asked = panel.keys if pairs is None else pairs.keys
     plan = None
@@ -120,12 +139,18 @@ def forecast_clicks(
         forecast = _planned(forecast, planned, say)
     if pairs is not None:
         forecast = replace(forecast, keys=pairs.given)
-    write_or_print(forecast.to_columns(level), output)
-    ranked = ranking(panel, forecast)
+    return MadeClicks(panel, forecast, ranking(panel, forecast))
+
+
+def write_clicks(
+    made: MadeClicks, wanted: Options, options: ClickOptions, output: Path | None, say: Messages
+) -> None:
+    """Write rates, clicks and the ranking, and show its top."""
+    write_or_print(made.forecast.to_columns(wanted.levels), output)
     if options.ranking is not None:
-        write_table(ranked, options.ranking)
+        write_table(made.ranked, options.ranking)
         say.say(f"ranking written to {options.ranking}")
-    _show(ranked, panel.keys, forecast, say)
+    _show(made.ranked, made.panel.keys, made.forecast, say)
 
 
 def _planned(forecast: RateForecast, planned: np.ndarray, say: Messages) -> RateForecast:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nestcast.commands.forecasting import Made, Options
+from nestcast.commands.forecasting import Made, Options, read_asked
 from nestcast.commands.reading import Reading
 from nestcast.commands.selling import Selling, make_ranked
 from nestcast.console import Messages, plain
@@ -79,7 +79,9 @@ def run_rank(
         NestcastError: whatever a user can mend.
     """
     shown.check()
-    made, ranking = make_ranked(source, wanted, reading, selling, say)
+    selling.check()
+    panel, pairs = read_asked(source, wanted, reading, say)
+    made, ranking = make_ranked(source, panel, pairs, wanted, reading, selling, say)
     if shown.output is not None:
         write_table(ranking.to_columns(), shown.output)
     if shown.daily is not None:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nestcast.commands.forecasting import Made, Options
+from nestcast.commands.click_forecast import (
+    ClickOptions,
+    MadeClicks,
+    check_sales_options,
+    forecast_clicks,
+    refuse_for_clicks,
+)
+from nestcast.commands.forecasting import Made, Options, read_asked
 from nestcast.commands.reading import Reading
 from nestcast.commands.selling import Selling, advice_of, make_ranked
 from nestcast.console import Messages
+from nestcast.data import Panel
+from nestcast.errors import OptionError
 from nestcast.files import check_place
-from nestcast.report import check_page_name, find_backtest, parts, read_accuracy, write_report
+from nestcast.report import (
+    Accuracy,
+    ClickAccuracy,
+    check_page_name,
+    find_backtest,
+    parts,
+    read_accuracy,
+    write_report,
+)
 from nestcast.seller import Ranking
 
 
@@ -29,6 +46,7 @@ def run_report(
     wanted: Options,
     reading: Reading,
     selling: Selling,
+    of_clicks: ClickOptions,
     backtest: Path | None,
     page: Path,
     say: Messages,
@@ -39,7 +57,16 @@ def run_report(
         NestcastError: whatever a user can mend.
     """
     check_page(page)
-    made, ranking = make_ranked(source, wanted, reading, selling, say)
+    selling.check()
+    of_clicks.check(reading.exposure)
+    panel, pairs = read_asked(source, wanted, reading, say)
+    if panel.exposure is not None:
+        refuse_for_clicks({"--stock": selling.stock})
+        clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.encoding, say)
+        write_click_page(clicks, wanted.model, backtest, page, say)
+        return
+    check_sales_options(of_clicks)
+    made, ranking = make_ranked(source, panel, pairs, wanted, reading, selling, say)
     write_page(made, ranking, wanted.model, backtest, page, say)
 
 
@@ -61,8 +88,9 @@ def write_page(
         page: where to.
         say: told where the page is.
     """
-    scores = find_backtest(backtest, model)
-    accuracy = None if scores is None else read_accuracy(scores, made.panel.calendar)
+    accuracy = _accuracy(backtest, model, made.panel)
+    if isinstance(accuracy, ClickAccuracy):
+        raise OptionError("the backtest is of clicks, the rows of sales: backtest the same rows.")
     write_report(
         made.forecast,
         made.panel,
@@ -71,6 +99,28 @@ def write_page(
         accuracy=accuracy,
         advice=advice_of(ranking),
     )
+    _tell(page, accuracy, say)
+
+
+def write_click_page(
+    made: MadeClicks, model: Path | None, backtest: Path | None, page: Path, say: Messages
+) -> None:
+    """Write the page of a forecast of clicks; see `write_page`."""
+    accuracy = _accuracy(backtest, model, made.panel)
+    if isinstance(accuracy, Accuracy):
+        raise OptionError("the backtest is of sales, the rows of clicks: backtest the same rows.")
+    write_report(made.forecast, made.panel, page, accuracy=accuracy, ranking=made.ranked)
+    _tell(page, accuracy, say)
+
+
+def _accuracy(
+    backtest: Path | None, model: Path | None, panel: Panel
+) -> Accuracy | ClickAccuracy | None:
+    scores = find_backtest(backtest, model)
+    return None if scores is None else read_accuracy(scores, panel.calendar)
+
+
+def _tell(page: Path, accuracy: Accuracy | ClickAccuracy | None, say: Messages) -> None:
     say.say(f"report written to {page}")
-    if scores is None:
+    if accuracy is None:
         say.say("  without a backtest: see --backtest in nestcast report --help")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nestcast.commands.forecasting import Made, Options, forecast_sales, read_asked
+from nestcast.commands.forecasting import Made, Options, forecast_sales
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
 from nestcast.data import Panel
 from nestcast.data.attributes import table_in
+from nestcast.data.pairs import Pairs
 from nestcast.errors import OptionError
 from nestcast.forecast import each_once
 from nestcast.report import Advice
@@ -66,15 +67,19 @@ class Selling:
 
 
 def make_ranked(
-    source: str, wanted: Options, reading: Reading, selling: Selling, say: Messages
+    source: str,
+    panel: Panel,
+    pairs: Pairs | None,
+    wanted: Options,
+    reading: Reading,
+    selling: Selling,
+    say: Messages,
 ) -> tuple[Made, Ranking]:
-    """Read rows and stock, forecast, and rank.
+    """Read the stock, forecast, and rank.
 
     Raises:
         NestcastError: whatever a user can mend.
     """
-    selling.check()
-    panel, pairs = read_asked(source, wanted, reading, say)
     if panel.exposure is not None:
         raise OptionError("clicks have no stock: use nestcast forecast --ranking FILE for them.")
     stock = selling.read(source, panel, reading, say)

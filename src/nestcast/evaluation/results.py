@@ -15,6 +15,7 @@ from nestcast.data.keys import Column
 from nestcast.data.tables import check_table_name, write_table
 from nestcast.errors import OptionError
 from nestcast.evaluation.bootstrap import Difference, Sums, differences
+from nestcast.evaluation.click_metrics import reliability_table
 from nestcast.evaluation.scoring import Cells, is_pooled, value
 from nestcast.evaluation.segments import ALL, NEWNESS, VOLUMES
 from nestcast.files import replacing
@@ -284,11 +285,23 @@ class Backtest:
                 for metric in (self.main_metric, *(() if self.of_clicks else ("quantile-loss",)))
                 for one in self.differences(metric)
             ],
+            **self._reliability(),
             "seconds": {
                 model: {"fit": fit, "predict": predict}
                 for model, (fit, predict) in self.seconds().items()
             },
         }
+
+    def _reliability(self) -> dict[str, Any]:
+        """The reliability table of each model, as rows, where rates were kept."""
+        if not self.of_clicks or any(run.forecast is None for run in self.runs):
+            return {}
+        found = {}
+        for model in self.models:
+            table = reliability_table(*self.outcomes(model))
+            rows = zip(*(values.tolist() for values in table.values()), strict=True)
+            found[model] = [dict(zip(table, row, strict=True)) for row in rows]
+        return {"reliability": found}
 
     def _checked(self, metric: str, segment: str, origin: int) -> NDArray[np.bool_]:
         if metric not in self.metrics:

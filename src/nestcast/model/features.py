@@ -165,7 +165,8 @@ class Features:
         for values, usual in self._observed:
             at = values[rows, periods]
             given = torch.isfinite(at)
-            columns += [at.nan_to_num(), (at - usual[rows, periods]).nan_to_num(), given.float()]
+            # Not the level itself: one that drifts leads beyond all that training has seen.
+            columns += [(at - usual[rows, periods]).nan_to_num(), given.float()]
         return torch.stack(columns, dim=-1)
 
     def ahead(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class NetworkConfig:
         outputs: raw numbers for each period ahead.
         cell: the encoder: a name as `recurrent.Cell` reads it, or `mlp`, which sees one step only.
         hidden_size: of the encoder.
-        head_size: units of the head's hidden layer.
+        head_size: units of the head's first hidden layer; the second has half as many.
         dropout: on the hidden state, in training.
     """
 
@@ -34,7 +34,7 @@ class NetworkConfig:
     vocabularies: tuple[int, ...] = ()
     cell: str = "nested:2"
     hidden_size: int = 48
-    head_size: int = 64
+    head_size: int = 128
     dropout: float = 0.2
 
 
@@ -203,12 +203,12 @@ def check_cell(name: str) -> str:
 class Head(nn.Module):
     """From the state, and what is known of each period ahead, to the raw numbers of that period.
 
-    One hidden layer beside a linear path; they start at zero, so that training starts from the
-    forecast which the likelihood makes of zeros.
+    Two hidden layers beside a linear path; the output starts at zero, so that training starts from
+    the forecast which the likelihood makes of zeros.
 
     Args:
         state, ahead: features of the state, and of a period ahead.
-        hidden: units of the hidden layer.
+        hidden: units of the first hidden layer; the second has half as many.
         outputs: raw numbers.
     """
 
@@ -216,7 +216,8 @@ class Head(nn.Module):
         super().__init__()
         self.from_state = nn.Linear(state, hidden)
         self.from_ahead = nn.Linear(ahead, hidden, bias=False)
-        self.last = nn.Linear(hidden, outputs)
+        self.middle = nn.Linear(hidden, max(1, hidden // 2))
+        self.last = nn.Linear(self.middle.out_features, outputs)
         self.skip_state = nn.Linear(state, outputs, bias=False)
         self.skip_ahead = nn.Linear(ahead, outputs, bias=False)
         for layer in (self.last, self.skip_state, self.skip_ahead):
@@ -227,7 +228,7 @@ class Head(nn.Module):
         """Shape (..., periods ahead, outputs) from (..., state) and (..., periods ahead, ahead)."""
         hidden = (self.from_state(state)[..., None, :] + self.from_ahead(ahead)).relu()
         linear = self.skip_state(state)[..., None, :] + self.skip_ahead(ahead)
-        raw: Tensor = self.last(hidden) + linear
+        raw: Tensor = self.last(self.middle(hidden).relu()) + linear
         return raw
 
 
@@ -237,7 +238,7 @@ def as_large(config: NetworkConfig, cell: str) -> NetworkConfig:
     Example:
         >>> config = NetworkConfig(past=5, ahead=4, outputs=2)
         >>> as_large(config, "gru:1").hidden_size, as_large(config, "lstm:1").hidden_size
-        (90, 78)
+        (86, 76)
 
     Raises:
         OptionError: there is no such cell.

@@ -29,12 +29,12 @@ class Tuning:
 
     Example:
         >>> Tuning(cell="gru", hidden_size=64)  # doctest: +ELLIPSIS
-        Tuning(cell='gru:1', hidden_size=64, head_size=64, dropout=0.2, learning_rate=0.003, ...)
+        Tuning(cell='gru:1', hidden_size=64, head_size=128, dropout=0.2, learning_rate=0.003, ...)
 
     Args:
         cell: the encoder, as for `Forecaster`.
         hidden_size: units of the encoder.
-        head_size: units of the head's hidden layer.
+        head_size: units of the head's first hidden layer; the second has half as many.
         dropout: share of hidden units left out in training.
         learning_rate: the highest one.
         weight_decay: of AdamW.
@@ -45,7 +45,7 @@ class Tuning:
 
     cell: str = "nested:2"
     hidden_size: int = 48
-    head_size: int = 64
+    head_size: int = 128
     dropout: float = 0.2
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4

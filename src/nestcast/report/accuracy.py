@@ -13,6 +13,7 @@ import numpy as np
 from nestcast.data.calendar import Calendar
 from nestcast.errors import DataError
 from nestcast.evaluation.segments import ALL, NEWNESS
+from nestcast.report.click_accuracy import ClickAccuracy, click_accuracy
 from nestcast.report.periods import WORD, name
 
 FILE_NAME = "backtest.json"  # where a model's folder keeps it
@@ -70,8 +71,8 @@ def find_backtest(given: Path | None, model: Path | None) -> Path | None:
     return found if found is not None and found.is_file() else None
 
 
-def read_accuracy(path: Path, calendar: Calendar) -> Accuracy:
-    """Read what `nestcast backtest DIR -o FILE.json` wrote.
+def read_accuracy(path: Path, calendar: Calendar) -> Accuracy | ClickAccuracy:
+    """Read what `nestcast backtest DIR -o FILE.json` wrote, of sales or of clicks.
 
     Args:
         path: the file.
@@ -85,7 +86,13 @@ def read_accuracy(path: Path, calendar: Calendar) -> Accuracy:
         origins = [np.datetime64(date) for date in found["origins"]]
         scores = [_Score(**one) for one in found["scores"]]
         models = [str(model) for model in found["models"]]
-        accuracy = _accuracy(models, origins, int(found["horizon"]), scores, calendar)
+        horizon = int(found["horizon"])
+        accuracy: Accuracy | ClickAccuracy
+        if any(one.metric == "log-loss" for one in scores):
+            when = _when(origins, calendar) + _ahead(horizon, calendar)
+            accuracy = click_accuracy(found, scores, models, when)
+        else:
+            accuracy = _accuracy(models, origins, horizon, scores, calendar)
     except FileNotFoundError:
         raise DataError(f"no such file: {path}. Check the path.") from None
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
@@ -145,7 +152,6 @@ def _accuracy(
         for segment in NEWNESS
         if values(chosen, "mae", segment)
     }
-    ahead = "" if horizon == 1 else f", {horizon} {WORD[calendar.freq]}s ahead each"
     return Accuracy(
         ours=of(chosen),
         others=tuple(sorted(others.values(), key=lambda one: one.mae)),
@@ -153,7 +159,7 @@ def _accuracy(
         coverage=dict(sorted(coverage.items())),
         segments=segments,
         totals=_total_errors(scores, chosen),
-        when=_when(origins, calendar) + ahead,
+        when=_when(origins, calendar) + _ahead(horizon, calendar),
         series=_series(scores, chosen, ALL),
     )
 
@@ -164,6 +170,10 @@ def _when(origins: Sequence[np.datetime64], calendar: Calendar) -> str:
     if len(origins) == 1:
         return f"{first}, the one {word} tried"
     return f"the {len(origins)} {word}s tried, {first} to {last}"
+
+
+def _ahead(horizon: int, calendar: Calendar) -> str:
+    return "" if horizon == 1 else f", {horizon} {WORD[calendar.freq]}s ahead each"
 
 
 def _series(scores: Sequence[_Score], model: str, segment: str) -> int:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import item_column
+from nestcast.data.keys import Column, item_column
 from nestcast.data.panel import Panel
 from nestcast.data.report import ReadReport
 from nestcast.forecast import Forecast, each_once
-from nestcast.report import naming, periods, sums
+from nestcast.rateforecast import RateForecast
+from nestcast.report import clicks, naming, periods, sums
 from nestcast.report.accuracy import Accuracy
 from nestcast.report.advice import Advice, ItemAdvice
 from nestcast.report.advice import of_items as advice_of_items
+from nestcast.report.click_accuracy import ClickAccuracy
+from nestcast.report.clicks import Rates
 from nestcast.report.history import History, history_of
 from nestcast.report.naming import Group
 
@@ -70,6 +73,7 @@ class Content:
         read: what happened to the rows.
         accuracy: of a saved backtest, if there is one.
         advice, item_advice: what analytics say of series and items, if they were asked.
+        rates: of clicks, where these were forecast: then items are the series.
     """
 
     forecast: Forecast
@@ -88,9 +92,10 @@ class Content:
     order: NDArray[np.int64]
     read: ReadReport
     clip: tuple[float, float] | None
-    accuracy: Accuracy | None = None
+    accuracy: Accuracy | ClickAccuracy | None = None
     advice: Advice | None = None
     item_advice: ItemAdvice | None = None
+    rates: Rates | None = None
 
 
 def gather(
@@ -98,8 +103,9 @@ def gather(
     panel: Panel,
     *,
     clip: tuple[float, float] | None = None,
-    accuracy: Accuracy | None = None,
+    accuracy: Accuracy | ClickAccuracy | None = None,
     advice: Advice | None = None,
+    ranking: Mapping[str, Column] | None = None,
 ) -> Content:
     """Sum up a forecast.
 
@@ -109,11 +115,20 @@ def gather(
         clip: what target and forecast were clipped to.
         accuracy: of a saved backtest.
         advice: what to act on first, of each distinct series; else the largest come first.
+        ranking: of clicks, what `rates.ranking` says, for spend and return.
     """
+    of_rates = None
+    if isinstance(forecast, RateForecast):
+        of_rates = clicks.each_rate_once(forecast)
+        forecast = clicks.clicks_of(of_rates)
     forecast = each_once(forecast)
     keys, attributes = forecast.keys, panel.attributes
-    by_item = naming.by_item(keys, attributes)
-    by_place, by_category = naming.by_place(keys, attributes), naming.by_category(keys, attributes)
+    if of_rates is not None:
+        by_item, by_place, by_category = clicks.by_series(keys), None, clicks.by_first_key(keys)
+    else:
+        by_item = naming.by_item(keys, attributes)
+        by_place = naming.by_place(keys, attributes)
+        by_category = naming.by_category(keys, attributes)
     history = history_of(forecast, panel, item_column(keys), clip)
     one = Group("total", ["total"], [""], np.zeros(len(forecast), np.int64))
     make = _Summing(forecast, history)
@@ -128,7 +143,7 @@ def gather(
         levels=make.levels,
         level=make.level,
         unit=_unit(panel),
-        total=make.block(one, by_item, () if accuracy is None else accuracy.totals),
+        total=make.block(one, by_item, accuracy.totals if isinstance(accuracy, Accuracy) else ()),
         items=items,
         places=None if by_place is None else make.block(by_place),
         categories=None if by_category is None else make.block(by_category, by_item),
@@ -142,6 +157,11 @@ def gather(
         accuracy=accuracy,
         advice=advice,
         item_advice=of_items,
+        rates=None
+        if of_rates is None
+        else clicks.rates_of(of_rates, panel, make.levels, ranking).take(
+            np.argsort(by_item.of_series)
+        ),
     )
 
 
@@ -264,7 +284,8 @@ def _unit(panel: Panel) -> str:
 def title(content: Content) -> str:
     """What was forecast, in one line."""
     item, place = content.by_item, content.by_place
-    items = f"{len(item):,} {naming.plural(item.word) if len(item) != 1 else item.word}"
+    what = "" if content.rates is None else "clicks of "
+    items = f"{what}{len(item):,} {naming.plural(item.word) if len(item) != 1 else item.word}"
     when = periods.span(content.forecast.calendar)
     if place is None:
         return f"Forecast of {items} for {when}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,11 @@ def by_category(keys: Keys, attributes: Mapping[str, Attributes]) -> Group | Non
     distinct, codes = np.unique(values, return_inverse=True)
     names = [value or "unknown" for value in distinct.tolist()]
     return Group("category", names, names, codes.astype(np.int64))
+
+
+def joined(keys: Keys, columns: Sequence[str]) -> Group:
+    """Gather by some keys as they are, without names."""
+    return _by_columns(keys, tuple(columns), {})
 
 
 def _by_columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from nestcast._version import __version__
+from nestcast.data.keys import Column
 from nestcast.data.panel import Panel
 from nestcast.errors import OptionError
 from nestcast.evaluation.segments import NEWNESS
@@ -20,6 +22,7 @@ from nestcast.forecast import Forecast
 from nestcast.report import naming, parts, periods
 from nestcast.report.accuracy import Accuracy
 from nestcast.report.advice import Advice
+from nestcast.report.click_accuracy import ClickAccuracy
 from nestcast.report.content import Content, gather, title
 from nestcast.report.payload import MOST_ITEMS, pack, words
 
@@ -33,10 +36,11 @@ def write_report(
     path: str | Path,
     *,
     clip: tuple[float, float] | None = None,
-    accuracy: Accuracy | None = None,
+    accuracy: Accuracy | ClickAccuracy | None = None,
     advice: Advice | None = None,
+    ranking: Mapping[str, Column] | None = None,
 ) -> None:
-    """Write the page of a forecast as one HTML file.
+    """Write the page of a forecast, of sales or of clicks, as one HTML file.
 
     Example:
         >>> import tempfile
@@ -61,6 +65,7 @@ def write_report(
         clip: what target and forecast were clipped to; the history on the page then is too.
         accuracy: of a saved backtest, see `accuracy.read_accuracy`.
         advice: what to act on first and why; else the largest forecasts come first.
+        ranking: of clicks, what `rates.ranking` says, for spend and return.
 
     Raises:
         OptionError: the name has another ending, or the folder cannot be written to.
@@ -68,7 +73,9 @@ def write_report(
     path = Path(path)
     check_page_name(path)
     check_place(path)
-    page = render(gather(forecast, panel, clip=clip, accuracy=accuracy, advice=advice))
+    page = render(
+        gather(forecast, panel, clip=clip, accuracy=accuracy, advice=advice, ranking=ranking)
+    )
     with replacing(path) as aside:
         aside.write_text(page, encoding="utf-8", newline="\n")
 
@@ -147,7 +154,13 @@ def _texts(content: Content, items: int) -> dict[str, Any]:
         "ranked_notes": () if content.advice is None else content.advice.notes,
         "left_out": left_out,
         "new_items": _new_items(content, items),
-        "accuracy": None if content.accuracy is None else _accuracy(content.accuracy, content),
+        "accuracy": _accuracy(content.accuracy, content)
+        if isinstance(content.accuracy, Accuracy)
+        else None,
+        "click_accuracy": _click_accuracy(content.accuracy)
+        if isinstance(content.accuracy, ClickAccuracy)
+        else None,
+        "rate_total": _rate_total(content),
         "intervals_note": _intervals_note(content),
         "rows": _rows(content),
         "notes": content.read.notes,
@@ -216,9 +229,10 @@ def _new_items(content: Content, carried: int) -> dict[str, Any] | None:
     first = [at for at in np.argsort(-total, kind="stable") if new[at]][:_NEW_SHOWN]
     word = item.word if count == 1 else naming.plural(item.word)
     shown = f" The {len(first)} largest:" if count > len(first) else ""
+    done = "sold" if content.rates is None else "shown"
     return {
-        "words": f"{count:,} {word} never sold before {'is' if count == 1 else 'are'} expected to "
-        f"bring {number(float(total[new].sum()))} {content.unit}, judged by what "
+        "words": f"{count:,} {word} never {done} before {'is' if count == 1 else 'are'} expected "
+        f"to bring {number(float(total[new].sum()))} {content.unit}, judged by what "
         f"{naming.plural(item.word)} like {'it' if count == 1 else 'them'} did.{shown}",
         "rows": [
             {
@@ -275,6 +289,59 @@ def _accuracy(accuracy: Accuracy, content: Content) -> dict[str, Any]:
             f"The {level:g}% interval held {share:.0f}% of what happened."
             for level, share in accuracy.coverage.items()
         ],
+    }
+
+
+def _rate_total(content: Content) -> dict[str, str] | None:
+    """Facts beside the clicks expected in all."""
+    if content.rates is None:
+        return None
+    columns = content.rates.columns
+    shown = float(columns["impressions"].sum())
+    found = {"impressions expected": number(shown)}
+    if shown > 0:
+        found["clicked of 100"] = number(100 * content.total.total[0] / shown)
+    if "cost" in columns:
+        cost, revenue = (float(np.nansum(columns[name])) for name in ("cost", "revenue"))
+        found |= {"cost": number(cost), "revenue": number(revenue)}
+        if cost > 0:
+            found["return"] = number(revenue / cost)
+    return found
+
+
+def _click_accuracy(accuracy: ClickAccuracy) -> dict[str, Any]:
+    ours = accuracy.models[accuracy.ours]
+    said = (
+        f"In {accuracy.when}, the rates of {accuracy.ours} promised "
+        f"{_signed(ours['calibration'] - 1)} clicks against those that came"
+    )
+    others = [words for words in accuracy.models if words != accuracy.ours]
+    if others:
+        theirs = accuracy.models[others[0]]["log-loss"]
+        said += (
+            f"; its log-loss was {ours['log-loss']:.6f}, that of “{others[0]}”, the best other "
+            f"one, {theirs:.6f}"
+        )
+    return {
+        "words": said + ".",
+        "models": [
+            {
+                "words": words,
+                "ours": words == accuracy.ours,
+                "values": [
+                    f"{found['log-loss']:.6f}",
+                    f"{found['normalised-entropy']:.5f}",
+                    f"{found['calibration']:.3f}",
+                    f"{found['calibration-error']:.2g}",
+                ],
+            }
+            for words, found in accuracy.models.items()
+        ],
+        "coverage": [
+            f"The {level:g}% interval held {share:.0f}% of what happened, by impressions."
+            for level, share in accuracy.coverage.items()
+        ],
+        "reliability": bool(accuracy.reliability),
     }
 
 

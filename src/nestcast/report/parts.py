@@ -11,7 +11,7 @@ from typing import Any
 from nestcast.errors import OptionError
 
 _SCRIPTS = ("format", "data", "charts", "view", "tables", "main")
-_CHARTS = ("fan", "calibration")
+_CHARTS = ("fan", "calibration", "reliability")
 
 
 def check() -> None:

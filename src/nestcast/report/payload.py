@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestcast.report import naming, periods
+from nestcast.report.click_accuracy import ClickAccuracy
+from nestcast.report.clicks import Rates
 from nestcast.report.content import Block, Content
 from nestcast.report.naming import Group
 
@@ -67,9 +69,13 @@ def payload(content: Content, items: int) -> dict[str, Any]:
         item_category = np.zeros(len(content.by_item), np.int64)
         item_category[content.by_item.of_series] = content.by_category.of_series
         found["items"]["category"] = item_category[order].tolist()
+    if content.rates is not None:
+        found["items"] |= _rates(content.rates, order)
     if content.by_place is not None:
         found |= _series(content, order, decimals, whole)
-    if content.accuracy is not None:
+    if isinstance(content.accuracy, ClickAccuracy):
+        found["reliability"] = content.accuracy.reliability
+    elif content.accuracy is not None:
         coverage = content.accuracy.coverage.items()
         found["coverage"] = [{"nominal": _short(n), "observed": round(o, 1)} for n, o in coverage]
     return found
@@ -87,7 +93,7 @@ def words(content: Content) -> dict[str, str]:
         "item": item,
         "items": naming.plural(item),
         "an_item": f"{'an' if item[0] in 'aeio' else 'a'} {item}",
-        "category": "category",
+        "category": "category" if content.by_category is None else content.by_category.word,
         "ahead": f"expected in {periods.span(ahead) if len(ahead) == 1 else several}",
         "before": periods.name(history, len(history) - 1, short=True)
         if len(ahead) == 1
@@ -97,6 +103,21 @@ def words(content: Content) -> dict[str, str]:
         found["place"] = content.by_place.word
         found["places"] = naming.plural(content.by_place.word)
     return found
+
+
+def _rates(rates: Rates, order: Codes) -> dict[str, Any]:
+    """Rates to chart, in per cent, and further columns, of the items."""
+    # Three figures of all but the smallest rates.
+    smallest = float(np.quantile(rates.mean, 0.1)) if rates.mean.size else 1.0
+    decimals = int(np.clip(2 - np.floor(np.log10(max(smallest, 1e-6))), 1, 6))
+    charted = {
+        name: _numbers(getattr(rates, name)[order], decimals) for name in ("past", "mean", "bands")
+    }
+    columns = [
+        {"title": title, "values": _numbers(values[order], decimals if "rate" in title else 2)}
+        for title, values in rates.columns.items()
+    ]
+    return {"rate": charted, "columns": columns}
 
 
 def _advice(content: Content, order: Codes) -> dict[str, Any]:

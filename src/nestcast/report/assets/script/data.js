@@ -20,7 +20,14 @@ function rowOf(block, at) {
     last: block.last[at],
     year: block.year ? block.year[at] : null,
     ...stockOf(block, at),
+    rate: block.rate ? rateOf(block.rate, at) : null,
+    columns: block.columns ? block.columns.map(({ values }) => values[at]) : [],
   };
+}
+
+// Clicks in 100 impressions, as a row that a fan chart takes.
+function rateOf(rate, at) {
+  return { past: rate.past[at], mean: rate.mean[at], bands: rate.bands[at], stock: null };
 }
 
 // Units on hand, and to order now.

@@ -20,6 +20,16 @@ if (calibration) {
     })),
   });
 }
+const reliability = document.querySelector("#reliability .chart");
+if (reliability) {
+  const bins = data.reliability.map((one) => ({
+    ...one,
+    tip: `${number(one.predicted)}% expected: ${number(one.observed)}% clicked (${interval(one.low, one.high)})`,
+  }));
+  const ends = bins.flatMap((one) => [one.predicted, one.observed]);
+  const line = [Math.min(...ends), Math.max(...ends)].map((rate) => ({ predicted: rate, observed: rate }));
+  await draw("reliability", reliability, { bins, line });
+}
 const dialog = document.getElementById("view");
 dialog.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close(); // a click beside it

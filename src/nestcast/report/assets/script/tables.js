@@ -32,6 +32,10 @@ function numberColumns(data, block) {
     columns.push({ title: "on hand", data: null, className: "number wide", render: cell((r) => number(r.stock), (r) => missingLast(r.stock)) });
     columns.push({ title: "to order", data: null, className: "number", render: cell((r) => number(r.order), (r) => missingLast(r.order)) });
   }
+  (block.columns || []).forEach(({ title }, at) => {
+    if (title === "cost" || title === "revenue") return; // an ad's own view has room for them
+    columns.push({ title, data: null, className: at ? "number wide" : "number", render: cell((r) => number(r.columns[at]), (r) => missingLast(r.columns[at])) });
+  });
   columns.push({ title: "change", data: null, className: "number wide", render: cell((r) => percent(r.total, r.last), change) });
   return columns;
 }
@@ -115,7 +119,7 @@ function rankedTable(data) {
       ),
     },
   ];
-  if (data.categories) {
+  if (data.categories && !items.rate) { // where there are rates, names begin with it
     columns.push({ title: data.words.category, data: null, className: "wide category", render: cell((r) => named(categoryOf(data, r.item)), (r) => categoryOf(data, r.item), (r) => categoryOf(data, r.item)) });
   }
   if (items.classes.length) {

@@ -1,6 +1,6 @@
 // The view of one item, shop or category: a dialog with its history, forecast and parts.
 
-let shown = null; // the chart on view
+let shown = []; // the charts on view
 
 function legend(data, withStock) {
   const entries = [["past", "history"], ["forecast", "forecast"]];
@@ -19,6 +19,7 @@ function facts(data, row) {
   add(data.words.before, number(row.last));
   if (row.stock !== null) add("on hand", number(row.stock));
   if (row.order !== null) add("to order now", number(row.order));
+  row.columns.forEach((value, at) => add(data.items.columns[at].title, number(value)));
   if (row.year !== null) add("a year before", number(row.year));
   return list;
 }
@@ -58,12 +59,16 @@ async function show(data, { name, about, why, row, parts }) {
   body.append(facts(data, row));
   if (row.past || row.bands) body.append(legend(data, row.stock !== null), chart);
   else body.append(element("p", { class: "quiet" }, "The page carries no history of this one: it has room for those that matter most."));
+  const rateChart = element("div", { class: "chart" });
+  if (row.rate) body.append(element("h3", {}, "Clicks in 100 impressions"), rateChart);
   if (row.past) body.append(numbers(data, row));
   if (parts) body.append(...parts);
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
-  if (shown) shown.finalize();
-  shown = row.past || row.bands ? await drawFan(data, chart, row) : null;
+  for (const one of shown) one.finalize();
+  shown = [];
+  if (row.past || row.bands) shown.push(await drawFan(data, chart, row));
+  if (row.rate) shown.push(await drawFan({ ...data, unit: "%" }, rateChart, row.rate));
 }
 
 // Parts of what is on view, the largest first, each of which leads on.
