@@ -11,13 +11,13 @@ from nestcast.cli import main
 from nestcast.data.simulate import simulate_sales
 from nestcast.errors import DataError, ModelError, OptionError
 from nestcast.evaluation.backtest import backtest
-from nestcast.evaluation.bootstrap import Sums, differences
+from nestcast.evaluation.bootstrap import Difference, Sums, differences
 from nestcast.forecaster import Forecaster
 from nestcast.lab import forecasting
 from nestcast.lab.forecasting import CellModel, Plan
 from nestcast.lab.series import SeriesComparison, fingerprint
 from nestcast.lab.series_figure import differences as figure
-from nestcast.lab.series_results import markdown, results
+from nestcast.lab.series_results import markdown, results, sentence
 from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large
 from nestcast.model.recurrent import parameters
 from nestcast.recipes.global_network import EFFORTS
@@ -167,6 +167,12 @@ def test_what_is_found_agrees_with_itself(found):
         assert one["shown"] == (not one["low"] <= 0 <= one["high"])
         assert ("no difference shown" in one["sentence"]) == (not one["shown"])
         assert one["sentence"] in markdown(found)
+
+
+def test_where_there_are_no_percentages():
+    nothing = Difference("gru:1", "lstm:1", 0.1, 0.1, 0.05, 0.2, *[np.nan] * 3)
+    said = "gru:1 is worse than lstm:1 in RMSE (+0.1000, 95% interval +0.0500 to +0.2000)"
+    assert sentence(nothing, "rmse") == said
 
 
 def test_the_figure_shows_every_interval(found):

@@ -120,6 +120,8 @@ def sentence(one: Difference, metric: str) -> str:
     numbers = (
         f"({one.percent:+.1f}%, 95% interval {one.percent_low:+.1f}% to {one.percent_high:+.1f}%)"
     )
+    if not np.isfinite(one.percent):  # the other one makes no error
+        numbers = f"({one.difference:+.4f}, 95% interval {one.low:+.4f} to {one.high:+.4f})"
     if not is_shown(one):
         return f"{one.model} and {one.reference}: no difference shown in {name} {numbers}"
     word = "better" if one.difference < 0 else "worse"
