@@ -1,6 +1,7 @@
 """Cells compared on real series: the experiments of docs/comparison.md.
 
     python benchmarks/series.py ../shared/data --out series          # train, measure, write
+    python benchmarks/series.py --out series --keep                  # write what there is so far
     python benchmarks/series.py --write                              # the page's tables only
 
 Interrupted, it goes on where it was. Tables and figures of docs/comparison.md are made from
@@ -98,6 +99,8 @@ def tables(name: str) -> str:
 def write_page() -> None:
     """Put the tables between their marks."""
     for name in SETS:
+        if not (KEPT / f"{name}.json").exists():
+            continue
         page = PAGE.read_text(encoding="utf-8")
         mark = f"<!-- {name}: made by benchmarks/series.py -->\n"
         before, rest = page.split(mark)
@@ -116,9 +119,10 @@ def main() -> None:
     parser.add_argument("--origins", type=int, default=5, help="for carparts")
     parser.add_argument("--seeds-1c", type=int, default=2)
     parser.add_argument("--origins-1c", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="only write what was measured so far")
     parser.add_argument("--write", action="store_true", help="only write the page again")
     options = parser.parse_args()
-    if not options.write:
+    if not (options.write or options.keep):
         if options.data is None:
             parser.error("the folder with the data is missing")
         options.out.mkdir(exist_ok=True)
@@ -132,9 +136,11 @@ def main() -> None:
             )  # fmt: skip
         if options.only:
             return
-        for name in SETS:
-            keep(options.out / name, name)
         look_inside(options.out / "carparts.csv")
+    if not options.write:
+        for name in SETS:
+            if (options.out / name / "results.json").exists():
+                keep(options.out / name, name)
     write_page()
 
 

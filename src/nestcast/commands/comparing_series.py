@@ -18,7 +18,7 @@ from nestcast.lab.comparison import RESULTS, write_json
 from nestcast.lab.forecasting import Plan
 from nestcast.lab.results import Results
 from nestcast.lab.series import SeriesComparison, checked_cells
-from nestcast.lab.series_results import markdown, results, table
+from nestcast.lab.series_results import ONE_SEED, conditions, markdown, results, table
 
 
 @dataclass(frozen=True)
@@ -98,17 +98,14 @@ def run_comparison(source: str, wanted: Options, reading: Reading, say: Messages
 
 
 def _tell(found: Results, wanted: Options, say: Messages) -> None:
-    origins = found["origins"]
-    series = round(sum(found["series"]) / len(origins))
-    title = f"{len(origins)} origins, {origins[0]} to {origins[-1]}, {series:,} series on average"
     header, rows = table(found)
     kept = [header.index(name) for name in ("cell", "RMSE", "quantile loss")]
     kept[2:2] = [kept[1] + 1]  # against the first, in RMSE; sentences tell the others
     kept += [header.index(name) for name in ("parameters", "training s")]
     narrow = [[row[at] for at in kept] for row in rows]
-    say.table(title, [header[at] for at in kept], narrow, right=True)
+    say.table(conditions(found), [header[at] for at in kept], narrow, right=True)
     for one in found["differences"]:
         say.say(one["sentence"])
     if wanted.seeds == 1:
-        say.say("with one seed, intervals do not tell what another training would change.")
+        say.say(ONE_SEED)
     say.say(f"results.json, table.md and the figure differences.png, .svg are in {wanted.out}")

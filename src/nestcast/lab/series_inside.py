@@ -14,6 +14,7 @@ from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
 from nestcast.forecaster import Forecaster
 from nestcast.lab.inside import Trace, autocorrelation, slowness, trace
+from nestcast.model.likelihood import Size
 from nestcast.model.network import MLP, ForecastNetwork
 from nestcast.model.recurrent import Cell
 from nestcast.recipes.learning import Question
@@ -88,21 +89,19 @@ def look_at_series(forecaster: Forecaster, panel: Panel, one: Keys, most: int = 
     [row] = panel.keys.locate(one)
     if row < 0:
         raise DataError(f"the data have no series with {name}: name one that they have.")
-    given = forecaster.question(panel, one)
+    given = forecaster.question(panel, panel.keys.take(_with_others(int(row), len(panel), most)))
     steps = int(given.last[0]) + 1
     if steps < _FEWEST_STEPS:
         raise DataError(f"{name} has {steps} steps, too few to look at: name an older series.")
-    mean, influences = _influences(forecaster, network, given)
-    drawn = panel.keys.take(_others(len(panel), int(row), most))
-    read = _read(network, forecaster.question(panel, drawn))
-    many = [one for one in read if len(one[0].memory) >= _FEWEST_STEPS]
+    mean, influences = _influences(forecaster, network, _first(given, steps))
+    traces, *others = _read(network, given)
+    many = [traces, *(one for one in others if len(one[0].memory) >= _FEWEST_STEPS)]
 
     def slow(level: int) -> np.ndarray:
         """Each series about its own mean: that series differ makes no memory slow."""
         memories = [one[level].memory for one in many]
         return autocorrelation([memory - memory.mean(axis=0) for memory in memories])
 
-    [traces] = _read(network, given)
     # A step forecasts a period, and has read what was before it.
     at = len(panel.calendar) - steps + np.arange(steps)
     begun = at >= panel.start[row]
@@ -120,11 +119,21 @@ def look_at_series(forecaster: Forecaster, panel: Panel, one: Keys, most: int = 
     )
 
 
-def _others(series: int, row: int, most: int) -> np.ndarray:
-    """Rows of at most so many series, one of them told, drawn the same way every time."""
+def _with_others(row: int, series: int, most: int) -> np.ndarray:
+    """A row and others up to `most` in all, drawn the same way every time."""
     rest = np.delete(np.arange(series), row)
-    drawn = np.random.default_rng(0).permutation(rest)[: most - 1]
-    return np.append(row, np.sort(drawn))
+    return np.append(row, np.random.default_rng(0).permutation(rest)[: most - 1])
+
+
+def _first(given: Question, steps: int) -> Question:
+    """The first series alone."""
+    return Question(
+        given.past[:steps, :1],
+        given.ahead[:steps, :1],
+        given.codes[:1],
+        given.last[:1],
+        Size(given.size.level[:1], given.size.unit[:1]),
+    )
 
 
 def _influences(

@@ -15,6 +15,7 @@ from nestcast.lab.results import Results, markdown_table
 from nestcast.lab.series import Compared
 
 METRICS = {"rmse": "RMSE", "quantile-loss": "quantile loss"}
+ONE_SEED = "With one seed, intervals do not tell what another training would change."
 _VARIANTS = ("nested-additive", "nested-identity")  # of the Nested LSTM with as many levels
 
 
@@ -128,6 +129,20 @@ def sentence(one: Difference, metric: str) -> str:
     return f"{one.model} is {word} than {one.reference} in {name} {numbers}"
 
 
+def conditions(found: Results) -> str:
+    """How much was measured, in words."""
+    origins, seeds = found["origins"], _seeds(found)
+    dates = f", {origins[0]} to {origins[-1]}" if len(origins) > 1 else f", {origins[0]}"
+    series = round(sum(found["series"]) / len(origins))
+    each = f"{seeds} seeds" if seeds > 1 else "1 seed"
+    several = "origins" if len(origins) > 1 else "origin"
+    return f"{len(origins)} {several}{dates}; {each} at each; {series:,} series on average"
+
+
+def _seeds(found: Results) -> int:
+    return 1 + max(int(run["seed"]) for run in found["runs"])
+
+
 def table(found: Results) -> tuple[list[str], list[list[str]]]:
     """Header and a row for each cell, the lowest RMSE first."""
     first = next(iter(found["cells"]))
@@ -165,8 +180,10 @@ def markdown(found: Results) -> str:
         for cell, values in found["cells"].items()
     ]
     parts = [
+        f"{conditions(found)}.",
         markdown_table(*table(found)),
         markdown_table(["RMSE by origin", *found["origins"]], by_origin),
         "\n".join(f"- {one['sentence']}" for one in found["differences"]),
+        "" if _seeds(found) > 1 else ONE_SEED,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
