@@ -196,6 +196,15 @@ def test_weekly_series_that_are_no_counts(tmp_path):
     assert all(np.isfinite(one["rmse"]) for one in found["cells"].values())
 
 
+def test_periods_of_which_nothing_is_known_are_named(tmp_path):
+    panel = weekly()
+    target = panel.target.copy()
+    target[:, -1] = np.nan
+    made = comparison(tmp_path / "out", replace(panel, target=target), origins=1)
+    with pytest.raises(DataError, match="nothing is known of what happened at 2024-02-23"):
+        run_all(made)
+
+
 def test_intervals_hold_what_another_training_would_change():
     """Two models that only luck tells apart: intervals of items alone would be sure of it."""
     rng = np.random.default_rng(0)

@@ -137,6 +137,9 @@ def score(panel: Panel, cell: str, seed: int, plan: Plan, report: Report) -> Sco
             all trainings of a cell are independent of one another.
         plan: all else.
         report: told of the training's progress.
+
+    Raises:
+        DataError: nothing is known of what was forecast.
     """
     drawn = zlib.crc32(f"{seed} {panel.calendar.ends()[-1]}".encode())
     model = CellModel(cell, drawn, plan, report)
@@ -150,7 +153,10 @@ def score(panel: Panel, cell: str, seed: int, plan: Plan, report: Report) -> Sco
         cluster=plan.cluster,
         level=LEVEL,
     )
-    return Scored(found.origins[0], found.runs[0], model.cost)
+    [origin], [run] = found.origins, found.runs
+    if run.sums["rmse"][:, 1].sum() == 0:
+        raise DataError(f"nothing is known of what happened at {origin.date}: take other origins.")
+    return Scored(origin, run, model.cost)
 
 
 _SUMS = "sums "  # before the name of a metric

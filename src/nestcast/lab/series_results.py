@@ -78,7 +78,7 @@ def _pairs(cells: list[str]) -> list[tuple[str, str]]:
     """Which cells are compared: every one with the first, and variants with what they vary."""
     first, *others = cells
     pairs = [(cell, first) for cell in others]
-    for cell in cells:
+    for cell in others:
         kind, _, levels = cell.partition(":")
         if kind in _VARIANTS and (original := f"nested:{levels}") in others:
             pairs.append((cell, original))
