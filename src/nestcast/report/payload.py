@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,9 +123,13 @@ def _rates(rates: Rates, order: Codes) -> dict[str, Any]:
 def _columns(found: Mapping[str, Values]) -> list[dict[str, Any]]:
     """Numbers besides clicks, to four figures."""
     return [
-        {"title": title, "values": [float(f"{value:.4g}") if value == value else None for value in values]}
+        {"title": title, "values": [_figures(value) for value in values.tolist()]}
         for title, values in found.items()
     ]
+
+
+def _figures(value: float) -> float | None:
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 def _advice(content: Content, order: Codes) -> dict[str, Any]:
