@@ -48,7 +48,10 @@ class Rates:
         """The columns of groups of series, shape (groups,)."""
         weights = {name: np.nan_to_num(values) for name, values in self.columns.items()}
         weights[RATE] = weights[RATE] * weights["impressions"]
-        found = {name: np.bincount(groups, one, size) for name, one in weights.items()}
+        found: dict[str, Values] = {
+            name: np.asarray(np.bincount(groups, one, size), np.float64)
+            for name, one in weights.items()
+        }
         with np.errstate(divide="ignore", invalid="ignore"):
             found[RATE] /= found["impressions"]
             if "cost" in found:
