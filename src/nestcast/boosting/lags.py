@@ -71,8 +71,7 @@ class LaggedFeatures:
         self._groups.append((_PART_LAGS, some.code, some.means()))
         new = schema.item, self._listed
         self._newcomers = [
-            (group in schema.parts, means.sums(scaled, group, new))
-            for group in schema.newcomers
+            (group in schema.parts, means.sums(scaled, group, new)) for group in schema.newcomers
         ]
         item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code

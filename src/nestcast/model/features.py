@@ -79,9 +79,7 @@ class Features:
         self._observed = [_last_and_usual(panel.observed[name]) for name in schema.observed]
         self._known = [self._known_ahead(panel, name) for name in schema.known]
 
-    def _set_groups(
-        self, panel: Panel, values: Sparse, own_start: NDArray[np.int64]
-    ) -> None:
+    def _set_groups(self, panel: Panel, values: Sparse, own_start: NDArray[np.int64]) -> None:
         schema = self.schema
         items, item = numbered(panel.keys[schema.item])
         listed = np.full(len(items), self.length, np.int64)

@@ -32,11 +32,12 @@ class GroupSums:
 
     code: NDArray[np.int64]
     total: Floats
-    count: Floats
+    count: Floats | NDArray[np.float32]
 
     def means(self) -> NDArray[np.float32]:
         """Mean in each period, shape (groups, time)."""
-        return (self.total / np.maximum(self.count, 1)).astype(np.float32)
+        found = np.empty(self.total.shape, np.float32)
+        return np.divide(self.total, np.maximum(self.count, 1), out=found, casting="same_kind")
 
     def mean_of(self, begin: int, end: int, pseudo_count: float) -> Floats:
         """Mean over some periods, drawn to that of all series where it rests on few."""
@@ -135,7 +136,7 @@ class GroupMeans:
             return GroupSums(
                 code, total, (counted if new is None else counted.at(new[1])).sums(code)
             )
-        count = np.ones_like(total)
+        count = np.ones_like(total, np.float32)  # there may be a group for each series
         first = np.zeros(len(total), np.int64)
         first[code[::-1]] = np.arange(len(code))[::-1]  # a series of each group
         for key, sold in self._sold.items():
@@ -146,5 +147,5 @@ class GroupMeans:
                 sold = sold & (np.arange(sold.shape[1]) == new[1][one, None])
             owned = tuple(name for name in group if self._grouping.owner(name) == key)
             kind = self._grouping.kinds(owned, key)
-            count *= Sparse.of(sold).sums(kind)[kind[of_series[first]]]
+            count *= Sparse.of(sold).sums(kind).astype(np.float32)[kind[of_series[first]]]
         return GroupSums(code, total, count)
