@@ -127,7 +127,7 @@ def _is_watched(layer: _Layer) -> bool:
     """Whether something wants to see an operator, whose first call loads the compiler."""
     return (
         torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
+        or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
         or not all(type(one) in (Tensor, torch.nn.Parameter) for one in layer.differentiable())
     )

@@ -28,6 +28,11 @@ from nestcast.report.payload import MOST_ITEMS, pack, words
 
 MOST_BYTES = 5_000_000
 _NEW_SHOWN = 20
+_CLASSES = (
+    "Classes: A brings four fifths of what is expected, B most of the rest, C little. Demand is "
+    "smooth; intermittent (seldom); erratic (in changing amounts); lumpy (both). Life tells what is "
+    "new, growing, steady, declining or ended."
+)
 
 
 def write_report(
@@ -152,6 +157,7 @@ def _texts(content: Content, items: int) -> dict[str, Any]:
         if content.advice is None
         else "what to act on first",
         "ranked_notes": () if content.advice is None else content.advice.notes,
+        "classes": _CLASSES if content.item_advice and content.item_advice.classes else "",
         "left_out": left_out,
         "new_items": _new_items(content, items),
         "accuracy": _accuracy(content.accuracy, content)
