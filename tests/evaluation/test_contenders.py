@@ -14,7 +14,7 @@ from nestcast.errors import DataError, OptionError
 from nestcast.evaluation import exponential
 from nestcast.evaluation.backtest import backtest
 from nestcast.evaluation.registry import contender
-from nestcast.model.groupsums import GroupMeans
+from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import with_series
 from nestcast.model.schema import schema_of
@@ -116,11 +116,11 @@ def test_new_items_are_averaged_over_the_grid_of_their_first_period():
         np.array([0, 1, 0, 1], np.int32),
     )
     listed = np.array([0, 1, 0, 1])
-    sums = GroupMeans(panel).sums(target, (), ("item_id", listed))
+    sums = GroupMeans(panel).sums(Sparse.of(target), (), ("item_id", listed))
     np.testing.assert_array_equal(sums.total, [[10, 8]])
     np.testing.assert_array_equal(sums.count, [[2, 4]])  # shops x new items
     assert sums.mean_of(1, 2, 0.0) == pytest.approx(2.0)
-    by_shop = GroupMeans(panel).sums(target, ("shop_id",), ("item_id", listed))
+    by_shop = GroupMeans(panel).sums(Sparse.of(target), ("shop_id",), ("item_id", listed))
     np.testing.assert_array_equal(by_shop.count, [[1, 2], [1, 2]])
 
 

@@ -9,7 +9,7 @@ from nestcast.data import Calendar, Keys, Panel
 from nestcast.errors import ModelError
 from nestcast.model.features import Features, calendar_features
 from nestcast.model.groups import choose_embedded, choose_means, column, group_codes
-from nestcast.model.groupsums import GroupMeans
+from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.schema import Schema, schema_of
 from tests.panels import store, weekly
 
@@ -171,7 +171,7 @@ def test_groups_of_a_store():
 
 def test_group_means_are_over_the_grid_of_what_sells():
     panel = replace(store(), attributes={})
-    sums = GroupMeans(panel).sums(panel.target, ("shop_id",))
+    sums = GroupMeans(panel).sums(Sparse.of(panel.target), ("shop_id",))
     month, shop = 12, panel.keys["shop_id"][0]
     items = np.unique(panel.keys["item_id"][panel.target[:, month] > 0])
     of_shop = panel.keys["shop_id"] == shop

@@ -84,14 +84,17 @@ def test_memory_does_not_grow() -> None:
 
 def test_without_gradients_nothing_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     saved = []
-    forward = native._forward
 
-    def spy(*arguments):
-        results = forward(*arguments)
-        saved.append(results[3].numel())
-        return results
+    def spied(forward):
+        def spy(*arguments):
+            results = forward(*arguments)
+            saved.append(results[3].numel())
+            return results
 
-    monkeypatch.setattr(native, "_forward", spy)
+        return spy
+
+    for name in ("_forward", "_run"):  # the operator, and what it runs
+        monkeypatch.setattr(native, name, spied(getattr(native, name)))
     layer, x = NestedLSTM(3, 4), torch.randn(5, 6, 3)
     for grad in (torch.no_grad, torch.inference_mode, torch.enable_grad):
         with grad():
@@ -341,8 +344,9 @@ def test_little_work_runs_on_the_reference_and_is_named(
     T: int, N: int, H: int, with_gradients: bool, without: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    forward = native._forward
-    monkeypatch.setattr(native, "_forward", lambda *a: calls.append(a) or forward(*a))
+    for name in ("_forward", "_run"):
+        run = getattr(native, name)
+        monkeypatch.setattr(native, name, lambda *a, run=run: calls.append(a) or run(*a))
     for batch_first in (False, True):
         layer = NestedLSTM(3, H, batch_first=batch_first)
         x = torch.randn((N, T, 3) if batch_first else (T, N, 3))

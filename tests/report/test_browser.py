@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 from nestcast.data import Attributes, Calendar, Keys, Panel
-from nestcast.report import Advice, write_report
+from nestcast.evaluation import backtest
+from nestcast.evaluation.click_models import click_model
+from nestcast.rates.ranking import ranking
+from nestcast.report import Advice, read_accuracy, write_report
+from tests.clicks import account
 from tests.panels import weekly
 from tests.report.forecasts import HOSTILE, guess, named_store
 
@@ -252,6 +256,38 @@ def test_reasons_classes_and_stock_are_shown(visit, tmp_path):
     assert page.locator("#items thead").text_content().count("to order") == 1
     assert rows.first.locator("td").nth(-2).text_content() == str(3 * shops)
     picture(page, "desktop-stock")
+
+
+@pytest.mark.parametrize("device", WIDTHS)
+def test_clicks_have_rates_returns_and_their_reliability(visit, tmp_path, device):
+    panel = account()
+    model = click_model("eb")(0)
+    model.fit(panel, panel.keys, 5)
+    forecast = model.predict(panel, panel.keys, 5, [80, 95])
+    saved, path = tmp_path / "backtest.json", tmp_path / "report.html"
+    backtest(panel, ["eb", "pooled"], origins=2, horizon=5, keep_forecasts=True).write(saved)
+    accuracy = read_accuracy(saved, panel.calendar)
+    write_report(forecast, panel, path, accuracy=accuracy, ranking=ranking(panel, forecast))
+    page = visit(path, device)
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[device]
+    right = "(id) => document.querySelector(id).getBoundingClientRect().right"
+    assert page.evaluate(right, "#items") <= page.evaluate(right, "#ranked") + 1
+    assert page.locator("#reliability svg path").count() > 5
+    rows = page.locator("#items tbody button")
+    if device == "phone":  # where the column has no room
+        page.get_by_label("order by").select_option(label="return")
+    else:
+        page.locator("#items thead th", has_text="return").click(click_count=2, delay=50)
+        page.wait_for_selector("#items thead th[aria-sort='descending']")
+    returns = []
+    for row in rows.all()[:5]:
+        row.click()
+        page.wait_for_function("document.querySelectorAll('#view .chart svg').length === 2")
+        facts = page.locator("#view .facts > div", has_text="return").locator("dd")
+        returns.append(float(facts.text_content()))
+        page.keyboard.press("Escape")
+    assert returns == sorted(returns, reverse=True)
+    picture(page, f"{device}-clicks")
 
 
 @pytest.mark.parametrize("device", WIDTHS)

@@ -8,6 +8,7 @@ from nestcast.errors import DataError
 from nestcast.evaluation.click_models import click_model
 from nestcast.rates.ranking import ranking
 from nestcast.report import read_accuracy
+from nestcast.report.clicks import RATE, Rates
 from nestcast.report.content import gather
 from nestcast.report.page import render
 from nestcast.report.payload import payload
@@ -92,6 +93,30 @@ def test_campaigns_sum_up_their_ads(panel, forecast, facts):
     total = np.bincount(panel.keys["campaign"], forecast.clicks.sum(axis=1))
     np.testing.assert_allclose(facts["categories"]["total"], total, atol=0.01)
     assert facts["words"]["category"] == "campaign"
+
+
+def test_rates_and_returns_of_campaigns_are_those_of_their_sums(panel, forecast, content, facts):
+    found = {one["title"]: np.array(one["values"]) for one in facts["categories"]["columns"]}
+    campaign = panel.keys["campaign"]
+    shown = np.bincount(campaign, forecast.exposure.sum(axis=1))
+    clicks = np.bincount(campaign, forecast.clicks.sum(axis=1))
+    np.testing.assert_allclose(found["impressions"], shown, rtol=1e-3)
+    np.testing.assert_allclose(found["click rate, %"], 100 * clicks / shown, rtol=1e-3)
+    np.testing.assert_allclose(found["return"], found["revenue"] / found["cost"], rtol=2e-3)
+    text = " ".join(Page(render(content)).text)
+    assert f"{100 * clicks.sum() / shown.sum():.3g}" in text
+
+
+def test_what_has_no_impressions_has_no_rate_in_sums():
+    ones, none = np.ones((2, 1)), np.zeros(2)
+    columns = {RATE: np.array([1.0, 3.0]), "impressions": none, "cost": none, "revenue": none}
+    found = Rates(ones, ones, ones, columns | {"return": none}).summed(np.zeros(2, np.int64), 1)
+    assert np.isnan([found[RATE][0], found["return"][0]]).all()
+
+
+def test_without_a_backtest_it_says_how_to_make_one(content):
+    text = " ".join(Page(render(content)).text)
+    assert "nestcast backtest DIR --exposure impressions --series campaign,ad -o" in text
 
 
 def test_a_series_asked_for_twice_is_there_once(panel, forecast):

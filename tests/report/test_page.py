@@ -242,7 +242,9 @@ def test_advice_orders_the_items_and_says_why():
     known = sorted(np.unique(item[at_first]).tolist(), reverse=True)
     assert [int(one) for one in items["ids"][: len(known)]] == known
     shop = f"Shop <{first}> ת"
-    assert items["why"][: len(known)] == [f"{shop}: <b>{i}</b> sells out" for i in known]
+    assert items["why"][: len(known)] == [
+        f"most urgent in {shop}: <b>{i}</b> sells out" for i in known
+    ]
     assert items["stock"][: len(known)] == [8.0] * len(known)
     (kind,) = items["classes"]
     assert [kind["names"][at] for at in kind["of"]] == [

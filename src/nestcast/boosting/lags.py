@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Keys
+from nestcast.data.keys import Keys, numbered
 from nestcast.data.panel import Panel
 from nestcast.model.features import calendar_features
 from nestcast.model.groups import Grouping, column
-from nestcast.model.groupsums import GroupMeans
+from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import from_listing
 from nestcast.model.schema import Schema
@@ -56,23 +56,22 @@ class LaggedFeatures:
         self._scale = np.where(mean > 0, mean, np.float32(schema.typical))
         size = self._scale[:, :-1] if schema.relative else np.float32(1)
         self._scaled = np.asarray(self._target / size, np.float32)
-        items, item_code = np.unique(panel.keys[schema.item], return_inverse=True)
+        items, item_code = numbered(panel.keys[schema.item])
         listed = np.full(len(items), len(panel.calendar), np.int64)
         np.minimum.at(listed, item_code, self._own_start)
         self._listed = listed[item_code]
-        means = GroupMeans(panel)
+        means, scaled = GroupMeans(panel), Sparse.of(self._scaled)
         self._groups = [
             (lags, sums.code, sums.means())
             for lags, groups in ((_GROUP_LAGS, schema.groups), (_PART_LAGS, schema.parts))
             for group in groups
-            for sums in [means.sums(self._scaled, group)]
+            for sums in [means.sums(scaled, group)]
         ]
-        some = means.sums((self._target != 0).astype(np.float32), (schema.item,))
+        some = means.sums(Sparse.of(self._target != 0), (schema.item,))
         self._groups.append((_PART_LAGS, some.code, some.means()))
         new = schema.item, self._listed
         self._newcomers = [
-            (group in schema.parts, means.sums(self._scaled, group, new))
-            for group in schema.newcomers
+            (group in schema.parts, means.sums(scaled, group, new)) for group in schema.newcomers
         ]
         item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code

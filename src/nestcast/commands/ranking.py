@@ -129,7 +129,7 @@ def _show(ranking: Ranking, top: int, say: Messages) -> None:
         if stock is not None:
             units = stock.order_quantity[at]
             row.append("" if np.isnan(units) else number(units))
-        rows.append([*row, round(float(ranking.priority[at])), ranking.why[at]])
+        rows.append([*row, number(float(ranking.priority[at])), ranking.why[at]])
     say.table(f"what to act on first, {days[0]} to {days[-1]}", header, rows, result=True)
 
 

@@ -111,12 +111,12 @@ def read_small(engine: Engine, source: Any, encoding: str) -> SmallTable:
         found = read_with_care(
             engine, table, at, lambda scan: f"SELECT n, problem, {fields} FROM ({scan}) ORDER BY n"
         )
-        for n, problem, *values in found:
+        for n, problem, *_ in found:
             if problem:
                 raise DataError(f"{table.parts[at].place(n)}: {problem}. Correct the line.")
             rows.append((at, n))
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
+        for column, values in zip(columns, list(zip(*found, strict=True))[2:], strict=False):
+            column.extend(values)
     if not rows:
         raise DataError(f"{table.name} has a header but no rows: give at least one.")
     return SmallTable(table, rows, dict(zip(table.names, columns, strict=True)))

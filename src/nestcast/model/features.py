@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nestcast.data.calendar import Calendar
+from nestcast.data.keys import numbered
 from nestcast.data.panel import Panel
 from nestcast.model.groups import Grouping
-from nestcast.model.groupsums import GroupMeans
+from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import from_listing
 from nestcast.model.schema import Schema
@@ -74,15 +75,13 @@ class Features:
         size = scale[:, :-1] if schema.relative else np.float32(1)
         # What is smaller than this differs little from nothing; above, ratios count.
         self._small = 0.1 * (1.0 if schema.relative else min(schema.typical, 1.0))
-        self._set_groups(panel, np.asarray(filled / size, np.float32), own_start)
+        self._set_groups(panel, Sparse.of(np.asarray(filled / size, np.float32)), own_start)
         self._observed = [_last_and_usual(panel.observed[name]) for name in schema.observed]
         self._known = [self._known_ahead(panel, name) for name in schema.known]
 
-    def _set_groups(
-        self, panel: Panel, values: NDArray[np.float32], own_start: NDArray[np.int64]
-    ) -> None:
+    def _set_groups(self, panel: Panel, values: Sparse, own_start: NDArray[np.int64]) -> None:
         schema = self.schema
-        items, item = np.unique(panel.keys[schema.item], return_inverse=True)
+        items, item = numbered(panel.keys[schema.item])
         listed = np.full(len(items), self.length, np.int64)
         np.minimum.at(listed, item, own_start)
         self._listed = torch.from_numpy(listed[item])
@@ -107,7 +106,8 @@ class Features:
             self._arrivals.append((torch.from_numpy(kinds[item]), torch.from_numpy(arrivals)))
         self._shares: list[Table] = []
         if schema.newcomers:
-            sums = groups.sums((values != 0).astype(np.float32), (schema.item,))
+            sold = values._replace(value=np.ones_like(values.value))
+            sums = groups.sums(sold, (schema.item,))
             self._shares.append((torch.from_numpy(sums.code), _lagged(sums.means())))
 
     def _known_ahead(self, panel: Panel, name: str) -> Tensor:

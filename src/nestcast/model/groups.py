@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Column
+from nestcast.data.keys import Column, numbered
 from nestcast.data.panel import Panel
 from nestcast.errors import ModelError
 
@@ -84,7 +84,7 @@ class Grouping:
     def key(self, name: str) -> tuple[Column, NDArray[np.int64]]:
         """The distinct values of a key column, sorted, and the position of each series in them."""
         if name not in self._keys:
-            self._keys[name] = np.unique(self._panel.keys[name], return_inverse=True)
+            self._keys[name] = numbered(self._panel.keys[name])
         return self._keys[name]
 
     def owner(self, name: str) -> str:
@@ -135,14 +135,7 @@ def group_codes(panel: Panel, group: Group) -> NDArray[np.int64]:
 
 def _combined(codes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers from 0 that tell apart what either tells apart."""
-    width = int(others.max(initial=0)) + 1
-    product = codes * width + others
-    size = (int(codes.max(initial=0)) + 1) * width
-    if size > 50_000_000:
-        return np.asarray(np.unique(product, return_inverse=True)[1])
-    present = np.zeros(size, bool)
-    present[product] = True
-    return np.asarray((np.cumsum(present) - 1)[product])
+    return numbered(codes * (int(others.max(initial=0)) + 1) + others)[1]
 
 
 def _candidates(panel: Panel) -> dict[str, str]:

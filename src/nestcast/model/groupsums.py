@@ -8,6 +8,7 @@ So a group's mean is the same whichever series are asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +32,12 @@ class GroupSums:
 
     code: NDArray[np.int64]
     total: Floats
-    count: Floats
+    count: Floats | NDArray[np.float32]
 
     def means(self) -> NDArray[np.float32]:
         """Mean in each period, shape (groups, time)."""
-        return (self.total / np.maximum(self.count, 1)).astype(np.float32)
+        found = np.empty(self.total.shape, np.float32)
+        return np.divide(self.total, np.maximum(self.count, 1), out=found, casting="same_kind")
 
     def mean_of(self, begin: int, end: int, pseudo_count: float) -> Floats:
         """Mean over some periods, drawn to that of all series where it rests on few."""
@@ -56,6 +58,39 @@ class GroupSums:
         overall = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
         means = (total + pseudo_count * overall) / (count + pseudo_count)
         return np.asarray(means, np.float32)
+
+
+class Sparse(NamedTuple):
+    """What is not 0 of an array (rows, time): little, as most series sell nothing mostly.
+
+    Args:
+        row, period: of each such cell, shape (cells,).
+        value: what stands there, shape (cells,).
+        length: periods in all.
+    """
+
+    row: NDArray[np.int64]
+    period: NDArray[np.int64]
+    value: NDArray[np.float32]
+    length: int
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32] | NDArray[np.bool_]) -> Sparse:
+        """Those of an array."""
+        row, period = np.nonzero(values)
+        return cls(row, period, values[row, period].astype(np.float32), values.shape[1])
+
+    def at(self, periods: NDArray[np.int64]) -> Sparse:
+        """Only one period of each row."""
+        kept = self.period == periods[self.row]
+        return Sparse(self.row[kept], self.period[kept], self.value[kept], self.length)
+
+    def sums(self, code: NDArray[np.int64]) -> Floats:
+        """Sums over the rows of each group, shape (groups, time)."""
+        groups = code.max(initial=-1) + 1
+        cell = code[self.row] * self.length + self.period
+        sums = np.bincount(cell, self.value, groups * self.length)
+        return np.asarray(sums.reshape(groups, self.length), np.float64)
 
 
 class GroupMeans:
@@ -80,28 +115,28 @@ class GroupMeans:
 
     def sums(
         self,
-        values: NDArray[np.float32],
+        values: Sparse,
         group: Group,
         new: tuple[str, NDArray[np.int64]] | None = None,
     ) -> GroupSums:
         """Sums of some values over each group.
 
         Args:
-            values: what to sum, 0 where there is nothing, shape (series, time).
+            values: what to sum, of (series, time).
             group: columns that define it.
             new: count only the period in which an item is new: its key column, and that period for
                 each series, shape (series,).
         """
         code = self._grouping.codes(group)
-        time = np.arange(values.shape[1])
-        is_new = None if new is None else time == new[1][:, None]
-        if is_new is not None:
-            values = np.where(is_new, values, np.float32(0))
-        total = _sums(values, code)
+        if new is not None:
+            values = values.at(new[1])
+        total = values.sums(code)
         if not self._on_grid:
-            counted = self._counted if is_new is None else self._counted * is_new
-            return GroupSums(code, total, _sums(counted, code))
-        count = np.ones_like(total)
+            counted = Sparse.of(self._counted)
+            return GroupSums(
+                code, total, (counted if new is None else counted.at(new[1])).sums(code)
+            )
+        count = np.ones_like(total, np.float32)  # there may be a group for each series
         first = np.zeros(len(total), np.int64)
         first[code[::-1]] = np.arange(len(code))[::-1]  # a series of each group
         for key, sold in self._sold.items():
@@ -109,17 +144,8 @@ class GroupMeans:
             if new is not None and key == new[0]:
                 one = np.zeros(len(sold), np.int64)
                 one[of_series] = np.arange(len(of_series))  # a series of each value of the key
-                sold = sold & (time == new[1][one, None])
+                sold = sold & (np.arange(sold.shape[1]) == new[1][one, None])
             owned = tuple(name for name in group if self._grouping.owner(name) == key)
             kind = self._grouping.kinds(owned, key)
-            count *= _sums(sold.astype(np.float32), kind)[kind[of_series[first]]]
+            count *= Sparse.of(sold).sums(kind).astype(np.float32)[kind[of_series[first]]]
         return GroupSums(code, total, count)
-
-
-def _sums(values: NDArray[np.float32], code: NDArray[np.int64]) -> Floats:
-    """Sums over the rows of each group, shape (groups, time)."""
-    groups, length = code.max(initial=-1) + 1, values.shape[1]
-    cells = np.flatnonzero(values != 0)  # few of all: most series sell nothing most of the time
-    row, period = np.divmod(cells, length)
-    sums = np.bincount(code[row] * length + period, values.ravel()[cells], groups * length)
-    return np.asarray(sums.reshape(groups, length), np.float64)

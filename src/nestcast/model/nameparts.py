@@ -52,11 +52,13 @@ def _parts_of(known: Attributes) -> list[tuple[str, NDArray[np.int64]]]:
     for column, values in known.columns.items():
         if values.dtype.kind not in "UO":
             continue
+        names, of_name = np.unique(values, return_inverse=True)
         for part, cut in _PARTS.items():
-            cuts = np.array([cut(str(value)) for value in values])
+            cuts = np.array([cut(str(name)) for name in names])
             distinct, codes = np.unique(cuts, return_inverse=True)
+            codes = codes[of_name]
             partition = _by_appearance(codes)
-            if 2 <= len(distinct) <= 0.75 * len(cuts) and partition not in partitions:
+            if 2 <= len(distinct) <= 0.75 * len(codes) and partition not in partitions:
                 partitions.add(partition)
                 parts.append((f"{column}, {part}", codes.astype(np.int64)))
     return parts

@@ -24,7 +24,8 @@ class NetworkConfig:
         outputs: raw numbers for each period ahead.
         cell: the encoder: a name as `recurrent.Cell` reads it, or `mlp`, which sees one step only.
         hidden_size: of the encoder.
-        head_size: units of the head's first hidden layer; the second has half as many.
+        head_size: units of the head's first hidden layer.
+        head_layers: hidden layers of the head, 1 or 2; the second has half as many units.
         dropout: on the hidden state, in training.
     """
 
@@ -35,6 +36,7 @@ class NetworkConfig:
     cell: str = "nested:2"
     hidden_size: int = 48
     head_size: int = 128
+    head_layers: int = 2
     dropout: float = 0.2
 
 
@@ -73,7 +75,7 @@ class ForecastNetwork(nn.Module):
         self.encoder = Encoder(config, width, self.statics)
         self.dropout = nn.Dropout(config.dropout)
         known = config.hidden_size + width
-        self.head = Head(known, config.ahead, config.head_size, config.outputs)
+        self.head = Head(known, config.ahead, config.head_size, config.outputs, config.head_layers)
         for embedding in self.embeddings:
             nn.init.normal_(embedding.weight, std=0.1)  # type: ignore[arg-type]
 
@@ -203,21 +205,25 @@ def check_cell(name: str) -> str:
 class Head(nn.Module):
     """From the state, and what is known of each period ahead, to the raw numbers of that period.
 
-    Two hidden layers beside a linear path; the output starts at zero, so that training starts from
-    the forecast which the likelihood makes of zeros.
+    One or two hidden layers beside a linear path; the output starts at zero, so that training
+    starts from the forecast which the likelihood makes of zeros.
 
     Args:
         state, ahead: features of the state, and of a period ahead.
-        hidden: units of the first hidden layer; the second has half as many.
+        hidden: units of the first hidden layer.
         outputs: raw numbers.
+        layers: how many hidden layers; the second has half as many units.
     """
 
-    def __init__(self, state: int, ahead: int, hidden: int, outputs: int) -> None:
+    def __init__(self, state: int, ahead: int, hidden: int, outputs: int, layers: int) -> None:
         super().__init__()
         self.from_state = nn.Linear(state, hidden)
         self.from_ahead = nn.Linear(ahead, hidden, bias=False)
-        self.middle = nn.Linear(hidden, max(1, hidden // 2))
-        self.last = nn.Linear(self.middle.out_features, outputs)
+        last = hidden if layers == 1 else max(1, hidden // 2)
+        self.middle = (
+            nn.Identity() if layers == 1 else nn.Sequential(nn.Linear(hidden, last), nn.ReLU())
+        )
+        self.last = nn.Linear(last, outputs)
         self.skip_state = nn.Linear(state, outputs, bias=False)
         self.skip_ahead = nn.Linear(ahead, outputs, bias=False)
         for layer in (self.last, self.skip_state, self.skip_ahead):
@@ -228,7 +234,7 @@ class Head(nn.Module):
         """Shape (..., periods ahead, outputs) from (..., state) and (..., periods ahead, ahead)."""
         hidden = (self.from_state(state)[..., None, :] + self.from_ahead(ahead)).relu()
         linear = self.skip_state(state)[..., None, :] + self.skip_ahead(ahead)
-        raw: Tensor = self.last(self.middle(hidden).relu()) + linear
+        raw: Tensor = self.last(self.middle(hidden)) + linear
         return raw
 
 

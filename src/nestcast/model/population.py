@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Keys
+from nestcast.data.keys import Keys, numbered
 from nestcast.data.panel import Floats, Panel
 
 
@@ -37,7 +37,7 @@ def from_listing(panel: Panel) -> Panel:
         return panel
     start = np.zeros(len(panel), dtype=np.int32)
     for name in panel.keys.names:
-        _, code = np.unique(panel.keys[name], return_inverse=True)
+        _, code = numbered(panel.keys[name])
         first = np.full(code.max(initial=0) + 1, len(panel.calendar), dtype=np.int32)
         np.minimum.at(first, code, panel.start)
         start = np.maximum(start, first[code])

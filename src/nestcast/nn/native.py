@@ -117,8 +117,20 @@ def nested_lstm(
         compute_dtype == torch.bfloat16,
     )
     # An operator does not see the caller's grad mode, so it is told.
-    output, h_n, c_n, _ = _forward(*layer, are_trained(layer.differentiable()))
+    trained = are_trained(layer.differentiable())
+    run = _forward if trained or _is_watched(layer) else _run
+    output, h_n, c_n, _ = run(*layer, trained)
     return output, h_n, c_n
+
+
+def _is_watched(layer: _Layer) -> bool:
+    """Whether something wants to see an operator, whose first call loads the compiler."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+        or not all(type(one) in (Tensor, torch.nn.Parameter) for one in layer.differentiable())
+    )
 
 
 class _Layer(NamedTuple):
@@ -192,13 +204,7 @@ def _new_gradients(
     return [d_input, *(x.new_empty(x.shape) for x in layer.differentiable()[1:])]
 
 
-@torch.library.custom_op(
-    "nestcast::nested_lstm",
-    mutates_args=(),
-    device_types="cpu",
-    schema=f"({_LAYER}, bool save) -> (Tensor, Tensor, Tensor, Tensor)",
-)
-def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _run(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     *described, save = arguments
     layer = _Layer(*described)
     output, h_n, c_n = _new_results(layer, _pooled)
@@ -210,6 +216,15 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         kernel, threads = _kernel(layer.bfloat16), torch.get_num_threads()
         saved = _native.forward(kernel, threads, *layer.for_kernel()[:-1], save, output, h_n, c_n)
     return output, h_n, c_n, output.new_empty(0) if saved is None else saved
+
+
+_forward = torch.library.custom_op(
+    "nestcast::nested_lstm",
+    _run,
+    mutates_args=(),
+    device_types="cpu",
+    schema=f"({_LAYER}, bool save) -> (Tensor, Tensor, Tensor, Tensor)",
+)
 
 
 @_forward.register_fake

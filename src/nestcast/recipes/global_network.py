@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nestcast.data.keys import Keys
+from nestcast.data.keys import Keys, numbered
 from nestcast.data.panel import Panel
 from nestcast.errors import ModelError, OptionError
 from nestcast.model.calibration import Calibration
@@ -234,7 +234,7 @@ class GlobalNetwork(Recipe):
         panel, at = with_series(panel, asked)
         features = Features(panel, settings.schema)
         cases = self._cases(panel, features)
-        rows, position = np.unique(at, return_inverse=True)  # pairs may be asked for twice
+        rows, position = numbered(at)  # pairs may be asked for twice
         mean = np.empty((len(rows), horizon), np.float32)
         quantiles = np.empty((len(rows), horizon, len(probabilities)), np.float32)
         paths = np.empty((len(rows), horizon, samples), np.float32)

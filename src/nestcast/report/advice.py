@@ -70,7 +70,8 @@ def of_items(advice: Advice, items: Group, places: Group | None, size: Values) -
     why = []
     for item, at in enumerate(urgent.tolist()):
         place = "" if places is None or alone[item] else places.names[places.of_series[at]]
-        why.append(f"{place}: {advice.why[at]}" if place and advice.why[at] else advice.why[at])
+        reason = advice.why[at]
+        why.append(f"most urgent in {place}: {reason}" if place and reason else reason)
     priority = add(advice.priority[:, None], codes, count)[:, 0]
     stock, order = (_sum_known(values, codes, count) for values in (advice.stock, advice.order))
     classes = {}

@@ -17,6 +17,7 @@ from nestcast.report.naming import Group, joined
 
 Values = NDArray[np.float64]
 
+RATE = "click rate, %"
 _PER_CENT = 100.0
 _MONEY = ("cost", "revenue", "return")
 
@@ -42,6 +43,22 @@ class Rates:
         """Some of the series."""
         columns = {name: values[index] for name, values in self.columns.items()}
         return Rates(self.past[index], self.mean[index], self.bands[index], columns)
+
+    def summed(self, groups: NDArray[np.int64], size: int) -> dict[str, Values]:
+        """The columns of groups of series, shape (groups,)."""
+        weights = {name: np.nan_to_num(values) for name, values in self.columns.items()}
+        weights[RATE] = weights[RATE] * weights["impressions"]
+        found: dict[str, Values] = {
+            name: np.asarray(np.bincount(groups, one, size), np.float64)
+            for name, one in weights.items()
+        }
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[RATE] /= found["impressions"]
+            if "cost" in found:
+                found["return"] = np.where(
+                    found["cost"] > 0, found["revenue"] / found["cost"], np.nan
+                )
+        return found
 
 
 def clicks_of(forecast: RateForecast) -> Forecast:
@@ -95,7 +112,7 @@ def rates_of(
     total = forecast.exposure.sum(axis=1, dtype=np.float64)
     rate = forecast.clicks.sum(axis=1) / np.where(total > 0, total, 1)
     rate = np.where(total > 0, rate, forecast.mean.mean(axis=1))
-    columns = {"click rate, %": _PER_CENT * rate, "impressions": total}
+    columns = {RATE: _PER_CENT * rate, "impressions": total}
     if ranking is not None:
         keys = Keys({name: ranking[name] for name in forecast.keys.names})
         at = keys.locate(forecast.keys)

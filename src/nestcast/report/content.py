@@ -97,6 +97,14 @@ class Content:
     item_advice: ItemAdvice | None = None
     rates: Rates | None = None
 
+    def summed_rates(self, group: Group) -> dict[str, Values]:
+        """What is known of rates, summed over the items of each group; nothing of sales."""
+        if self.rates is None:
+            return {}
+        of_item = np.zeros(len(self.by_item), np.int64)
+        of_item[self.by_item.of_series] = group.of_series
+        return self.rates.summed(of_item, len(group))
+
 
 def gather(
     forecast: Forecast,

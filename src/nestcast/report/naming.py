@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Column, Keys, item_column
+from nestcast.data.keys import Column, Keys, item_column, numbered
 from nestcast.data.panel import Attributes
 
 Codes = NDArray[np.int64]
@@ -84,8 +84,8 @@ def _distinct(keys: Keys) -> tuple[Codes, Codes]:
     """Rows of the first of each distinct key, in order of the keys, and each row's number there."""
     codes = np.zeros(len(keys), np.int64)
     for name in keys.names:
-        _, column = np.unique(keys[name], return_inverse=True)
-        _, codes = np.unique(codes * (column.max(initial=0) + 1) + column, return_inverse=True)
+        _, column = numbered(keys[name])
+        _, codes = numbered(codes * (column.max(initial=0) + 1) + column)
     _, first = np.unique(codes, return_index=True)
     return first.astype(np.int64), codes.astype(np.int64)
 

@@ -28,6 +28,11 @@ from nestcast.report.payload import MOST_ITEMS, pack, words
 
 MOST_BYTES = 5_000_000
 _NEW_SHOWN = 20
+_CLASSES = (
+    "Classes: A brings four fifths of what is expected, B most of the rest, C little. Demand is "
+    "smooth; intermittent (seldom); erratic (in changing amounts); lumpy (both). Life tells what "
+    "is new, growing, steady, declining or ended."
+)
 
 
 def write_report(
@@ -152,6 +157,7 @@ def _texts(content: Content, items: int) -> dict[str, Any]:
         if content.advice is None
         else "what to act on first",
         "ranked_notes": () if content.advice is None else content.advice.notes,
+        "classes": _CLASSES if content.item_advice and content.item_advice.classes else "",
         "left_out": left_out,
         "new_items": _new_items(content, items),
         "accuracy": _accuracy(content.accuracy, content)
@@ -162,6 +168,9 @@ def _texts(content: Content, items: int) -> dict[str, Any]:
         else None,
         "rate_total": _rate_total(content),
         "intervals_note": _intervals_note(content),
+        "backtest_options": ""
+        if content.rates is None
+        else f" --exposure impressions --series {','.join(content.forecast.keys.names)}",
         "rows": _rows(content),
         "notes": content.read.notes,
     }
@@ -296,34 +305,27 @@ def _rate_total(content: Content) -> dict[str, str] | None:
     """Facts beside the clicks expected in all."""
     if content.rates is None:
         return None
-    columns = content.rates.columns
-    shown = float(columns["impressions"].sum())
-    found = {"impressions expected": number(shown)}
-    if shown > 0:
-        found["clicked of 100"] = number(100 * content.total.total[0] / shown)
-    if "cost" in columns:
-        cost, revenue = (float(np.nansum(columns[name])) for name in ("cost", "revenue"))
-        found |= {"cost": number(cost), "revenue": number(revenue)}
-        if cost > 0:
-            found["return"] = number(revenue / cost)
-    return found
+    found = content.rates.summed(np.zeros(len(content.by_item), np.int64), 1)
+    return {title: number(values[0]) for title, values in found.items()}
 
 
 def _click_accuracy(accuracy: ClickAccuracy) -> dict[str, Any]:
     ours = accuracy.models[accuracy.ours]
     said = (
-        f"In {accuracy.when}, the rates of {accuracy.ours} promised "
-        f"{_signed(ours['calibration'] - 1)} clicks against those that came"
+        f"In {accuracy.when}, {accuracy.ours} promised {number(100 * ours['calibration'])} clicks "
+        "for every 100 that came."
     )
     others = [words for words in accuracy.models if words != accuracy.ours]
     if others:
-        theirs = accuracy.models[others[0]]["log-loss"]
+        mine, theirs = ours["log-loss"], accuracy.models[others[0]]["log-loss"]
+        better = "better" if mine < theirs else "worse" if mine > theirs else "as good"
         said += (
-            f"; its log-loss was {ours['log-loss']:.6f}, that of “{others[0]}”, the best other "
-            f"one, {theirs:.6f}"
+            f" Each series by itself, its rates were {better} {'as' if mine == theirs else 'than'} "
+            f"those of “{others[0]}”, the best other way tried (log-loss {mine:.6f} and "
+            f"{theirs:.6f}, less is better)."
         )
     return {
-        "words": said + ".",
+        "words": said,
         "models": [
             {
                 "words": words,
@@ -380,7 +382,7 @@ def _rows(content: Content) -> list[dict[str, str]]:
     found = {
         "rows read": read.rows_read,
         "rows used": read.rows_used,
-        "of these returns (below 0)": read.returns,
+        **({"of these returns (below 0)": read.returns} if content.rates is None else {}),
         "of these held back, in an incomplete last period": read.rows_held_back,
         "rows rejected": read.rows_rejected,
     } | {f"rejected: {reason}": count for reason, count in read.rejected.items()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,8 @@ def payload(content: Content, items: int) -> dict[str, Any]:
     ):
         if group is not None and block is not None:
             found[name] = {"names": group.names, **_block(block, decimals, whole)}
+            if content.rates is not None:
+                found[name]["columns"] = _columns(content.summed_rates(group))
     if content.by_category is not None:
         item_category = np.zeros(len(content.by_item), np.int64)
         item_category[content.by_item.of_series] = content.by_category.of_series
@@ -113,11 +117,19 @@ def _rates(rates: Rates, order: Codes) -> dict[str, Any]:
     charted = {
         name: _numbers(getattr(rates, name)[order], decimals) for name in ("past", "mean", "bands")
     }
-    columns = [
-        {"title": title, "values": _numbers(values[order], decimals if "rate" in title else 2)}
-        for title, values in rates.columns.items()
+    return {"rate": charted, "columns": _columns(rates.take(order).columns)}
+
+
+def _columns(found: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """Numbers besides clicks, to four figures."""
+    return [
+        {"title": title, "values": [_figures(value) for value in values.tolist()]}
+        for title, values in found.items()
     ]
-    return {"rate": charted, "columns": columns}
+
+
+def _figures(value: float) -> float | None:
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 def _advice(content: Content, order: Codes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from nestcast.data.keys import Column, Keys, item_column
+from nestcast.data.keys import Column, Keys, item_column, numbered
 from nestcast.data.panel import Attributes, Panel
 
 Codes = NDArray[np.int64]
@@ -50,8 +50,8 @@ def shared_columns(keys: Keys, attributes: Mapping[str, Attributes]) -> list[str
 
 def codes_of(column: Column) -> tuple[Codes, int]:
     """Number of the group of each series, and how many groups there are."""
-    distinct, codes = np.unique(column, return_inverse=True)
-    return codes.astype(np.int64), len(distinct)
+    distinct, codes = numbered(column)
+    return codes, len(distinct)
 
 
 def per_quarter(panel: Panel) -> int:

@@ -26,8 +26,11 @@ if (reliability) {
     ...one,
     tip: `${number(one.predicted)}% expected: ${number(one.observed)}% clicked (${interval(one.low, one.high)})`,
   }));
-  const ends = bins.flatMap((one) => [one.predicted, one.observed]);
-  const line = [Math.min(...ends), Math.max(...ends)].map((rate) => ({ predicted: rate, observed: rate }));
+  // The scale is logarithmic: what is 0 stands at its lower end.
+  const ends = bins.flatMap((one) => [one.predicted, one.observed]).filter((rate) => rate > 0);
+  const least = Math.min(...ends);
+  for (const one of bins) for (const name of ["predicted", "observed", "low", "high"]) one[name] = Math.max(one[name], least);
+  const line = [least, Math.max(...ends)].map((rate) => ({ predicted: rate, observed: rate }));
   await draw("reliability", reliability, { bins, line });
 }
 const dialog = document.getElementById("view");

@@ -13,10 +13,10 @@ function cell(shownAs, sortedBy, searchedAs = () => "") {
 const missingLast = (value) => (value === null || value === undefined ? -Infinity : value);
 const change = (row) => (row.last > 0 ? row.total / row.last : row.total > 0 ? Infinity : 0);
 
-// On a phone the interval stands below the number instead of in a column.
+// On a phone, and where there are many columns, the interval stands below the number.
 function expected(data, row) {
   if (data.level === null) return number(row.total);
-  const below = element("div", { class: "narrow why" }, interval(row.low, row.high));
+  const below = element("div", { class: row.columns.length ? "why" : "narrow why" }, interval(row.low, row.high));
   return element("div", {}, number(row.total), below);
 }
 
@@ -25,7 +25,7 @@ function numberColumns(data, block) {
     { title: data.words.before, data: null, className: "number wide", render: cell((r) => number(r.last), (r) => missingLast(r.last)) },
     { title: "forecast", data: null, className: "number", render: cell((r) => expected(data, r), (r) => r.total) },
   ];
-  if (data.level !== null) {
+  if (data.level !== null && !block.columns) {
     columns.push({ title: `${data.level}% interval`, data: null, className: "number wide", render: cell((r) => interval(r.low, r.high), (r) => missingLast(r.high)) });
   }
   if (block.stock) {
@@ -33,7 +33,7 @@ function numberColumns(data, block) {
     columns.push({ title: "to order", data: null, className: "number", render: cell((r) => number(r.order), (r) => missingLast(r.order)) });
   }
   (block.columns || []).forEach(({ title }, at) => {
-    if (title === "cost" || title === "revenue") return; // an ad's own view has room for them
+    if (title === "revenue") return; // a view by itself has room for it
     columns.push({ title, data: null, className: at ? "number wide" : "number", render: cell((r) => number(r.columns[at]), (r) => missingLast(r.columns[at])) });
   });
   columns.push({ title: "change", data: null, className: "number wide", render: cell((r) => percent(r.total, r.last), change) });
@@ -89,11 +89,13 @@ function groupTable(data, kind) {
   });
 }
 
-function filterBox(parent, label, names, onChange) {
-  const select = element("select", {}, element("option", { value: "" }, "all"));
+function filterBox(parent, label, names, onChange, all = "all") {
+  const select = element("select", {}, element("option", { value: "" }, all));
   names.forEach((name, at) => select.append(element("option", { value: at, dir: "auto" }, name)));
   select.addEventListener("change", () => onChange(select.value === "" ? null : Number(select.value)));
-  parent.append(element("label", {}, `${label} `, select));
+  const box = element("label", {}, `${label} `, select);
+  parent.append(box);
+  return box;
 }
 
 function sortedNames(names) {
@@ -154,4 +156,8 @@ function rankedTable(data) {
       only(word, chosen === null ? null : (item) => of[item] === chosen);
     });
   }
+  // A phone has no room for the headings of all columns.
+  const sortable = columns.map(({ title }, at) => [title, at]).filter(([, at]) => at && /number/.test(columns[at].className));
+  const sort = (chosen) => table.order(chosen === null ? [[0, "asc"]] : [[sortable[chosen][1], "desc"]]).draw();
+  filterBox(filters, "order by", sortable.map(([title]) => title), sort, "#").classList.add("narrow");
 }

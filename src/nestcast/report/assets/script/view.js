@@ -106,7 +106,7 @@ function showItem(data, item) {
         open: () => showSeries(data, item, row),
       }))
     : [];
-  const about = [items.ids[item] && `${data.words.item} ${items.ids[item]}`, categoryOf(data, item)];
+  const about = items.rate ? [] : [items.ids[item] && `${data.words.item} ${items.ids[item]}`, categoryOf(data, item)];
   return show(data, {
     name: items.names[item],
     about: about.filter(Boolean).join(" · "),
