@@ -30,8 +30,8 @@ MOST_BYTES = 5_000_000
 _NEW_SHOWN = 20
 _CLASSES = (
     "Classes: A brings four fifths of what is expected, B most of the rest, C little. Demand is "
-    "smooth; intermittent (seldom); erratic (in changing amounts); lumpy (both). Life tells what is "
-    "new, growing, steady, declining or ended."
+    "smooth; intermittent (seldom); erratic (in changing amounts); lumpy (both). Life tells what "
+    "is new, growing, steady, declining or ended."
 )
 
 
