@@ -1,4 +1,4 @@
-"""Baselines of click-through rates, from rolling origins inside May of the ads data.
+"""Click-through rates by nestcast and by baselines, from rolling origins inside May of the ads.
 
     python benchmarks/ads.py ../shared/data/ads
 
@@ -20,9 +20,7 @@ from nestcast import backtest, read_panel
 from nestcast.data import Panel
 from nestcast.evaluation import Backtest
 
-MODELS = (
-    "ewma,eb,eb-moments,eb-1,eb-3,eb-7,eb-14,last-week,pooled,lightgbm,ewma+platt,ewma+isotonic"
-)
+MODELS = "nestcast,eb-3,ewma,eb,lightgbm,eb-7,last-week,pooled"
 KEYS = ["campaign_number", "user_engagement", "banner", "placement"]
 
 

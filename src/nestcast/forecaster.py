@@ -22,7 +22,8 @@ from nestcast.files import replacing
 from nestcast.forecast import Floats, Forecast, probabilities_of
 from nestcast.rateforecast import rate_forecast
 from nestcast.rates.exposure import forecast_exposure
-from nestcast.recipes import Recipe, make_recipe, recipe_named
+from nestcast.recipes import Ensemble, GlobalNetwork, Recipe, make_recipe, recipe_named
+from nestcast.recipes.learning import Question
 from nestcast.recipes.rate_network import OF_CLICKS
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report, silent
@@ -60,6 +61,7 @@ class Forecaster:
         known_assortment: whether the series asked for are known to be all that will be sold: how
             many items of each category are new in a period then tells of that period.
         tuning: sizes of the networks and how they are trained, as `nestcast tune` finds them.
+        members: networks whose forecasts are averaged, if not as many as the effort says.
         seed: the same seed gives the same forecasts on the same machine.
         clip: (low, high) into which the target is clipped before training, and forecasts after.
 
@@ -79,6 +81,7 @@ class Forecaster:
         cell: str | None = None,
         known_assortment: bool = False,
         tuning: Tuning | None = None,
+        members: int | None = None,
     ) -> None:
         if horizon < 1:
             raise OptionError(f"the horizon must be 1 period or more, not {horizon}.")
@@ -95,6 +98,7 @@ class Forecaster:
             "cell": cell,
             "known_assortment": known_assortment or None,
             "tuning": tuning,
+            "members": members,
         }
         self._recipe: Recipe = make_recipe(
             _RATES if likelihood in OF_CLICKS else recipe, clip is not None, self._options
@@ -202,6 +206,32 @@ class Forecaster:
             target_name=panel.target_name,
             time_name=panel.time_name,
         )
+
+    @property
+    def global_network(self) -> GlobalNetwork:
+        """The fitted recipe `global`, or the part of an `ensemble` that is one, to look inside.
+
+        Raises:
+            ModelError: not fitted yet, or another recipe.
+        """
+        if self._fitted_on is None:
+            raise ModelError("this forecaster has learned nothing yet: call fit first.")
+        recipe = self._recipe
+        if isinstance(recipe, Ensemble):
+            return recipe.global_network
+        if not isinstance(recipe, GlobalNetwork):
+            raise ModelError(f"the recipe {self.recipe} has no such networks: fit global.")
+        return recipe
+
+    def question(self, panel: Panel, pairs: Keys) -> Question:
+        """What the networks are given when `predict` forecasts some series of a panel.
+
+        Raises:
+            ModelError: not fitted yet, another recipe, or the panel does not fit the model.
+        """
+        recipe = self.global_network
+        self._check_fits(panel)
+        return recipe.question(self._clipped(panel), pairs, self.horizon)
 
     def layers(self) -> list[tuple[str, str, int]]:
         """The fitted network as rows of layer, output shape and number of parameters."""

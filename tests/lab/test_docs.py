@@ -55,6 +55,15 @@ def test_pictures_are_there():
         assert "<svg" in (PAGE.parent / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["carparts", "1c"])
+def test_the_tables_of_the_comparison_on_series_are_those_of_its_results(name):
+    from benchmarks import series
+
+    if not (series.KEPT / f"{name}.json").exists():
+        pytest.skip("the experiment has not ended")
+    assert series.tables(name) in series.PAGE.read_text(encoding="utf-8")
+
+
 def test_the_tables_of_the_comparison_are_those_of_its_results():
     from benchmarks import poems
 

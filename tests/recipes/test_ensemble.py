@@ -27,7 +27,7 @@ def test_the_mean_lies_between_those_of_its_parts(make):
     assert isinstance(ensemble, Ensemble)
     assert 0 <= ensemble.weight <= 1
     mean = forecaster.predict().mean
-    networks = ensemble._networks.predict(panel, panel.keys, 2, [0.5]).mean
+    networks = ensemble.global_network.predict(panel, panel.keys, 2, [0.5]).mean
     of_trees = ensemble._trees.means(panel, panel.keys, 2)
     expected = (1 - ensemble.weight) * networks + ensemble.weight * of_trees
     np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-4)
@@ -41,7 +41,7 @@ def test_quantiles_are_ordered_and_move_with_the_mean(make):
     assert (np.diff(quantiles, axis=-1) >= 0).all()
     forecaster._recipe.weight = 0.0
     of_networks = forecaster.predict().quantiles
-    direct = forecaster._recipe._networks.predict(
+    direct = forecaster._recipe.global_network.predict(
         panel, panel.keys, 2, [0.025, 0.1, 0.5, 0.9, 0.975]
     )
     np.testing.assert_allclose(of_networks, direct.quantiles, rtol=1e-6)

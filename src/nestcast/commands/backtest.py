@@ -28,7 +28,7 @@ from nestcast.evaluation.segments import ALL, NEWNESS, VOLUMES
 from nestcast.files import check_place
 from nestcast.forecast import probabilities_of
 
-_ASKS: dict[str | None, Ask | None] = {
+ASKS: dict[str | None, Ask | None] = {
     None: None,
     "grid": "grid",
     "known": "known",
@@ -72,7 +72,7 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
     panel = reading.panel(source, say)
     of_clicks = panel.exposure is not None
     entered = _entered(options, clip, of_clicks=of_clicks)
-    ask: Ask | Keys | None = _ASKS[options.ask]
+    ask: Ask | Keys | None = ASKS[options.ask]
     if options.pairs is not None:
         ask = reading.pairs(options.pairs, panel, say).keys
     runs = options.origins * sum(options.seeds if one.random else 1 for one in entered)
@@ -120,7 +120,7 @@ def _check(options: Options, level: Sequence[float]) -> None:
     probabilities_of(level)
     if not level:
         raise OptionError("--level needs at least one interval, as in 80,95.")
-    if options.ask not in _ASKS:
+    if options.ask not in ASKS:
         raise OptionError(f"--ask takes grid, known or shown, not {options.ask!r}.")
     if options.ask is not None and options.pairs is not None:
         raise OptionError("--ask cannot be combined with --pairs: leave one out.")

@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
-from nestcast.commands import options
+from nestcast.commands import compare_series, options
 from nestcast.errors import OptionError
 
 app = typer.Typer(help="Compare recurrent cells at equal numbers of parameters.")
+
+app.command(
+    epilog="Example: nestcast compare series my-data --cells lstm:2,nested:2 --seeds 3 --out runs"
+)(compare_series.series)
 
 _USUAL_CELLS = "lstm:1,lstm:2,nested:2,nested:3,gru:1"
 

@@ -12,10 +12,22 @@ from nestcast.errors import OptionError
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="Folder of a nestcast compare text.")],
-    line: Annotated[str, typer.Option(help="Line of text that the model reads.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="Folder of a nestcast compare text; with --model, folder or table."),
+    ],
+    line: Annotated[str | None, typer.Option(help="Line of text that the model reads.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Forecaster saved by nestcast forecast --save-model.")
+    ] = None,
+    item: Annotated[str | None, typer.Option(help="Series it reads: its item_id.")] = None,
+    shop: Annotated[str | None, typer.Option(help="Series it reads: its shop_id.")] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="Series it reads: value of another column, as in store=A; repeatable."),
+    ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Picture: .png, .svg or .pdf.")
+        Path, typer.Option("-o", "--output", help="Picture (.png, .svg or .pdf), or its folder.")
     ] = Path("inside.png"),
     cells: Annotated[
         str | None,
@@ -24,38 +36,73 @@ def explain(
     over: Annotated[
         Path | None, typer.Option(help="Measure how slowly memory moves over the lines of a file.")
     ] = None,
-    most: Annotated[int, typer.Option(help="Lines of that file to read, at most.")] = 200,
+    most: Annotated[
+        int, typer.Option(help="Lines of that file, or series of the data, to measure on.")
+    ] = 200,
     font: Annotated[
         Path | None, typer.Option(help="Font file with the line's characters, if none is found.")
     ] = None,
     seed: options.Seed = 0,
+    time: options.Time = None,
+    series: options.Series = None,
+    target: options.Target = None,
+    price: options.Price = None,
+    observed: options.Observed = None,
+    known: options.Known = None,
+    future: options.Future = None,
+    holidays: options.Holidays = None,
+    freq: options.Freq = None,
+    date_format: options.DateFormat = None,
+    encoding: options.Encoding = "utf-8",
+    preset: options.Preset = None,
+    keep_incomplete: options.KeepIncomplete = False,
+    max_rejected: options.MaxRejected = 0.01,
+    rejected: options.Rejected = None,
+    memory_limit: options.MemoryLimit = "2GB",
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Draw gates, memory and influence of the past while a character model reads a line."""
+    """Draw gates, memory and influence of the past while a model reads a line or a series."""
+    from nestcast.commands import explaining
+    from nestcast.commands.reading import Reading, beside
     from nestcast.console import Messages
-    from nestcast.files import check_place
-    from nestcast.lab import figure, inside, inside_figure
-    from nestcast.lab.comparison import read_model
-    from nestcast.lab.corpus import read_text
 
-    say = Messages(quiet)
-    if not figure.possible():
-        raise OptionError("pictures need matplotlib: pip install 'nestcast[plots]'.")
-    if output.suffix not in (".png", ".svg", ".pdf"):
-        raise OptionError(f"cannot draw {output}: end its name in .png, .svg or .pdf.")
+    place = explaining.picture_at(output)
     if most < 1:
         raise OptionError("--most must be 1 or more.")
-    check_place(output)
-    others = [] if over is None else read_text(over).lines[:most]
-    looks = []
-    wanted: list[str | None] = [*options.names(cells or "")]
-    for cell in wanted or [None]:
-        trained, vocabulary = read_model(model, cell, seed)
-        looks.append(inside.look(trained, vocabulary, line, others))
-    if inside_figure.font_for(line, font) is None:
-        say.say("no font here has the line's characters: they are numbered. See --font.")
-    figure.save(inside_figure.picture(looks, font), output)
-    for one in looks:
-        for sentence in one.sentences():
-            say.say(sentence)
-    say.say(f"picture written to {output}")
+    if (line is None) == (model is None):
+        raise OptionError(
+            "give --line for a folder of compare text, or --model with --item, --shop or --key."
+        )
+    named = explaining.named(item, shop, key or [])
+    if line is not None:
+        if named:
+            raise OptionError("--item, --shop and --key are for --model: leave them out.")
+        explaining.explain_text(
+            Path(source), line, place, options.names(cells or ""), over, most, font, seed,
+            Messages(quiet),
+        )  # fmt: skip
+        return
+    assert model is not None
+    if cells is not None or over is not None:
+        raise OptionError("--cells and --over are for --line: leave them out.")
+    reading = Reading(
+        rejected=beside(place, rejected),
+        time=time,
+        series=series,
+        target=target,
+        price=price,
+        observed=observed,
+        known=known,
+        future=future,
+        holidays=holidays,
+        freq=freq,
+        date_format=date_format,
+        encoding=encoding,
+        preset=preset,
+        keep_incomplete=keep_incomplete,
+        max_rejected=max_rejected,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    explaining.explain_series(source, model, named, place, most, reading, Messages(quiet))

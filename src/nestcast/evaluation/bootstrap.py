@@ -76,6 +76,8 @@ def differences(
     confidence: float = 95,
     draws: int = 1000,
     seed: int = 0,
+    *,
+    draw_seeds: bool = False,
 ) -> list[Difference]:
     """Percentile intervals of the differences of every model from the reference.
 
@@ -94,6 +96,8 @@ def differences(
         confidence: of the interval, in per cent.
         draws: bootstrap samples; the same items are drawn for all models and origins.
         seed: of the draws.
+        draw_seeds: draw the seeds too, for each model and origin by themselves, so that the
+            interval is of models trained anew and not of those that were.
     """
     clusters, code = np.unique(np.concatenate([run.cluster for run in runs]), return_inverse=True)
     codes = np.split(code, np.cumsum([len(run.cluster) for run in runs])[:-1])
@@ -113,15 +117,23 @@ def differences(
         name: [i for i, (model, *_) in enumerate(together) if model == name] for name in models
     }
 
-    def values(total: Values) -> Values:
+    alike: dict[tuple[str, int], list[int]] = {}  # runs that differ in their seed only
+    for i, (model, _, origin) in enumerate(together):
+        alike.setdefault((model, origin), []).append(i)
+    rng = np.random.default_rng([seed, 1]) if draw_seeds else None
+
+    def values(total: Values, rng: np.random.Generator | None = None) -> Values:
         """From (draws, runs * sums) to the mean metric of each model, (draws, models)."""
         by_run = total.reshape(len(total), len(runs), -1)
         each = value(metric, np.stack([by_run[:, at].sum(axis=1) for at in of_group], axis=1))
+        if rng is not None:
+            for at in alike.values():
+                each[:, at] = over_drawn_seeds(each[:, at], rng)[:, None]
         return np.stack([_mean(each[:, of_model[name]]) for name in models], axis=1)
 
     point = values(sums.sum(axis=0)[None])[0]
     drawn = np.concatenate(
-        [values(weights @ sums) for weights in _draws(len(clusters), draws, seed)]
+        [values(weights @ sums, rng) for weights in _draws(len(clusters), draws, seed)]
     )
     at = models.index(reference)
     away, drawn_away = point - point[at], drawn - drawn[:, at : at + 1]
@@ -139,6 +151,20 @@ def differences(
         )
         for i, name in enumerate(models)
     ]
+
+
+def over_drawn_seeds(each: Values, rng: np.random.Generator) -> Values:
+    """Means over seeds drawn with replacement, (draws,), from (draws, seeds).
+
+    Their deviations are widened by sqrt(n / (n - 1)), since so few of them stand for all.
+    """
+    seeds = each.shape[1]
+    mean: Values = each.mean(axis=1)
+    if seeds == 1:
+        return mean
+    which = rng.integers(seeds, size=each.shape)
+    away = np.take_along_axis(each, which, axis=1).mean(axis=1) - mean
+    return np.asarray(mean + away * (seeds / (seeds - 1)) ** 0.5)
 
 
 def _draws(clusters: int, draws: int, seed: int) -> Iterator[Values]:

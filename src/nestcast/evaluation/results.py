@@ -168,6 +168,7 @@ class Backtest:
         confidence: float = 95,
         draws: int = 1000,
         seed: int = 0,
+        draw_seeds: bool = False,
     ) -> list[Difference]:
         """How far each model's mean metric is from that of one of them, and how sure that is.
 
@@ -180,6 +181,7 @@ class Backtest:
             confidence: of the interval, in per cent.
             draws: bootstrap samples.
             seed: of the draws.
+            draw_seeds: whether seeds are drawn too, and not items only.
 
         Raises:
             OptionError: no such model, metric or segment.
@@ -201,7 +203,7 @@ class Backtest:
             for run in self.runs
             for members in [self._checked(metric, segment, run.origin)]
         ]
-        return differences(sums, metric, reference, confidence, draws, seed)
+        return differences(sums, metric, reference, confidence, draws, seed, draw_seeds=draw_seeds)
 
     def forecast_columns(self) -> dict[str, Column]:
         """Every forecast kept, with the truth: origin, model, seed, newness, volume, keys, ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nestcast.evaluation.bootstrap import over_drawn_seeds
 from nestcast.lab.runs import Units
 
 _AT_ONCE = 100
@@ -81,7 +82,7 @@ def differences(
         weights = rng.multinomial(pieces, np.full(pieces, 1 / pieces), size=size).astype(float)
         for cell in cells:
             each = (weights @ losses[cell]) / (weights @ characters)[:, None]  # (draws, seeds)
-            drawn[cell].append(_draw_seeds(each, rng))
+            drawn[cell].append(over_drawn_seeds(each, rng))
     means = {cell: float(losses[cell].mean(axis=1).sum() / characters.sum()) for cell in cells}
     tail = (1 - confidence / 100) / 2
     found = []
@@ -92,14 +93,3 @@ def differences(
             value = means[cell] - means[other]
             found.append(Difference(cell, other, value, float(low), float(high), confidence))
     return found
-
-
-def _draw_seeds(each: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Means over seeds drawn with replacement, (draws,), from (draws, seeds)."""
-    seeds = each.shape[1]
-    mean: np.ndarray = each.mean(axis=1)
-    if seeds == 1:
-        return mean
-    which = rng.integers(seeds, size=each.shape)
-    away = np.take_along_axis(each, which, axis=1).mean(axis=1) - mean
-    return np.asarray(mean + away * (seeds / (seeds - 1)) ** 0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,9 @@ class Trace:
 
 
 @torch.no_grad()
-def trace(cell: nn.Module, inputs: Tensor) -> tuple[list[Trace], Tensor]:
+def trace(
+    cell: nn.Module, inputs: Tensor, h: Tensor | None = None, c: Tensor | None = None
+) -> tuple[list[Trace], Tensor]:
     """Run a cell step by step and keep what its gates do.
 
     Example:
@@ -50,6 +52,8 @@ def trace(cell: nn.Module, inputs: Tensor) -> tuple[list[Trace], Tensor]:
     Args:
         cell: a NestedLSTM of any depth and number of layers in one direction, or a GRU.
         inputs: shape (time, input_size).
+        h: hidden state before the first step, shape (layers, units); 0 if not given.
+        c: memories before it, outermost first, shape (levels, layers, units); a GRU has none.
 
     Returns:
         The levels, outermost first, or the layers in their order; and the output, shape
@@ -57,10 +61,13 @@ def trace(cell: nn.Module, inputs: Tensor) -> tuple[list[Trace], Tensor]:
     """
     traces = []
     layers: int = cell.num_layers  # type: ignore[assignment]
+    size: int = cell.hidden_size  # type: ignore[assignment]
+    h = inputs.new_zeros(layers, size) if h is None else h
     for layer in range(layers):
         name = f"layer {layer + 1}" if layers > 1 else "memory"
         if isinstance(cell, NestedLSTM):
-            found, inputs = _trace_nested(cell, layer, inputs)
+            first = inputs.new_zeros(cell.depth, size) if c is None else c[:, layer]
+            found, inputs = _trace_nested(cell, layer, inputs, h[layer], first)
             if cell.depth > 1:
                 names = ["outer", *(f"inner {k}" for k in range(1, cell.depth))]
                 names = ["outer", "inner"] if cell.depth == 2 else names
@@ -73,15 +80,16 @@ def trace(cell: nn.Module, inputs: Tensor) -> tuple[list[Trace], Tensor]:
                 found = [Trace(name, found[0].gates, found[0].memory)]
             traces += found
         else:
-            one, inputs = _trace_gru(cell, layer, inputs)
+            one, inputs = _trace_gru(cell, layer, inputs, h[layer])
             traces.append(Trace(name, one.gates, one.memory))
     return traces, inputs
 
 
-def _trace_nested(cell: NestedLSTM, layer: int, inputs: Tensor) -> tuple[list[Trace], Tensor]:
+def _trace_nested(
+    cell: NestedLSTM, layer: int, inputs: Tensor, h: Tensor, first: Tensor
+) -> tuple[list[Trace], Tensor]:
     levels = cell._levels(f"_l{layer}")
-    h = inputs.new_zeros(cell.hidden_size)
-    c = [h] * cell.depth
+    c = list(first)
     additive = isinstance(cell, AdditiveNestedLSTM)
     steps, outputs = [], []
     for x in inputs:
@@ -122,12 +130,11 @@ def _step(
     return o * c_new.tanh(), [c_new, *inner_cells]
 
 
-def _trace_gru(cell: nn.Module, layer: int, inputs: Tensor) -> tuple[Trace, Tensor]:
+def _trace_gru(cell: nn.Module, layer: int, inputs: Tensor, h: Tensor) -> tuple[Trace, Tensor]:
     weight_ih, weight_hh, bias_ih, bias_hh = (
         getattr(cell, f"{name}_l{layer}")
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
-    h = inputs.new_zeros(weight_hh.size(1))
     steps = []
     for x in inputs:
         from_x, from_h = linear(x, weight_ih, bias_ih), linear(h, weight_hh, bias_hh)
@@ -165,6 +172,14 @@ def autocorrelation(series: Iterable[np.ndarray]) -> np.ndarray:
     spread = np.sqrt(before * after)  # at least `together`
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(spread > 1e-12, together / spread, np.nan))
+
+
+def slowness(cell: str, autocorrelations: Mapping[str, np.ndarray], over: str) -> list[str]:
+    """How slowly each memory moves, in words."""
+    return [
+        f"{cell}, {name}: mean lag-1 autocorrelation of the memory {np.nanmean(values):.3f} {over}"
+        for name, values in autocorrelations.items()
+    ]
 
 
 def influence(model: CharacterModel, numbers: Tensor) -> np.ndarray:
@@ -226,11 +241,7 @@ class Look:
     def sentences(self) -> list[str]:
         """What was measured, in words."""
         over = f"over {self.lines:,} lines" if self.lines > 1 else "over this line"
-        return [
-            f"{self.cell}, {name}: mean lag-1 autocorrelation of the memory "
-            f"{np.nanmean(values):.3f} {over}"
-            for name, values in self.autocorrelations.items()
-        ]
+        return slowness(self.cell, self.autocorrelations, over)
 
 
 def look(

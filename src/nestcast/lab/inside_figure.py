@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,18 +48,26 @@ def picture(looks: Sequence[Look], font: Path | None = None) -> Figure:
             labels = [one if one.isprintable() and one != " " else "·" for one in look.characters]
             if family is None:
                 labels = [str(number) for number in range(len(labels))]
-            _draw_levels(upper, look, labels)
+            draw_levels(upper, look.traces, labels)
             slow, matrix, fading = lower.subplots(1, 3, width_ratios=(3, 3, 3))
-            _draw_autocorrelations(slow, look)
+            over = f"{look.lines:,} lines" if look.lines > 1 else "this line"
+            draw_autocorrelations(slow, look.autocorrelations, over)
             _draw_influences(matrix, look, labels)
             _draw_fading(fading, look)
     return whole
 
 
-def _draw_levels(block: object, look: Look, labels: Sequence[str]) -> None:
-    columns = [*look.traces[0].gates, "memory"]
-    grid = block.subplots(len(look.traces), len(columns), squeeze=False, sharex=True)  # type: ignore[attr-defined]
-    for row, one in enumerate(look.traces):
+def draw_levels(block: object, traces: Sequence[Trace], labels: Sequence[str]) -> None:
+    """Heat maps: a row for each level or layer, a column for each gate and the memory.
+
+    Args:
+        block: figure or part of one.
+        traces: the levels or layers.
+        labels: of the steps; an empty one is not written.
+    """
+    columns = [*traces[0].gates, "memory"]
+    grid = block.subplots(len(traces), len(columns), squeeze=False, sharex=True)  # type: ignore[attr-defined]
+    for row, one in enumerate(traces):
         order = _slowest_first(one)
         for column, name in enumerate(columns):
             axes: Axes = grid[row, column]
@@ -75,7 +83,7 @@ def _draw_levels(block: object, look: Look, labels: Sequence[str]) -> None:
                 axes.set_title(f"{name} gate" if name in _IS_GATE else name, fontsize=10)
             if column == 0:
                 axes.set_ylabel(f"{one.name}\n{values.shape[1]} units", fontsize=9)
-            if row == len(look.traces) - 1:
+            if row == len(traces) - 1:
                 _label_time(axes, labels, width=105)
             bar = block.colorbar(image, ax=axes, fraction=0.05, pad=0.02)  # type: ignore[attr-defined]
             bar.ax.tick_params(labelsize=6)
@@ -91,13 +99,21 @@ def _slowest_first(one: Trace) -> np.ndarray:
     return np.argsort(-np.nan_to_num(autocorrelation([one.memory]), nan=-2), kind="stable")
 
 
-def _draw_autocorrelations(axes: Axes, look: Look) -> None:
-    for number, (name, values) in enumerate(look.autocorrelations.items()):
+def draw_autocorrelations(
+    axes: Axes, autocorrelations: Mapping[str, np.ndarray], over: str
+) -> None:
+    """Histograms of how slowly the units of each memory move.
+
+    Args:
+        axes: where.
+        autocorrelations: by name of the level.
+        over: what they were measured on, in words.
+    """
+    for number, (name, values) in enumerate(autocorrelations.items()):
         known, colour = values[np.isfinite(values)], COLOURS[number % len(COLOURS)]
         axes.hist(known, bins=40, range=(-1, 1), color=colour, alpha=0.45)
         label = f"{name}: {known.mean():.2f} on average"
         axes.axvline(known.mean(), color=colour, lw=2, label=label)
-    over = f"{look.lines:,} lines" if look.lines > 1 else "this line"
     axes.set_title(f"How slowly memory moves ({over})", loc="left", fontsize=10)
     axes.set_xlabel("lag-1 autocorrelation; right is slower", fontsize=9)
     axes.set_ylabel("units", fontsize=9)
@@ -132,11 +148,12 @@ def _draw_fading(axes: Axes, look: Look) -> None:
 
 
 def _label_time(axes: Axes, labels: Sequence[str], width: float = 150) -> None:
-    axes.set_xticks(range(len(labels)), labels, fontsize=_size(labels, width))
+    shown = {at: label for at, label in enumerate(labels) if label}
+    axes.set_xticks(list(shown), list(shown.values()), fontsize=_size(list(shown), width))
     axes.tick_params(length=0)
 
 
-def _size(labels: Sequence[str], width: float = 150) -> float:
+def _size(labels: Sequence[object], width: float = 150) -> float:
     """Of a font, in points, with which the labels fit into a width in points."""
     return max(2.0, min(8.0, width / len(labels)))
 

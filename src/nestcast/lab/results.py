@@ -159,14 +159,15 @@ def also_table(found: Results) -> tuple[list[str], list[list[str]]]:
 
 def markdown(found: Results) -> str:
     """The tables and sentences as Markdown."""
-    parts = [_markdown_table(HEADER, rows(found))]
+    parts = [markdown_table(HEADER, rows(found))]
     if found["also"]:
-        parts.append(_markdown_table(*also_table(found)))
+        parts.append(markdown_table(*also_table(found)))
     if found["differences"]:
         parts.append("\n".join(f"- {one['sentence']}" for one in found["differences"]))
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table as Markdown, all columns but the first at the right."""
     ruler = ["---", *("---:" for _ in header[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, ruler, *lines))

@@ -1,6 +1,7 @@
 """What names say: the first words of an item's name, the kind in `Games - PS4`, a shop's city.
 
-Names are cut at spaces, brackets and dashes, in any script; what several share becomes a column.
+Names are cut at spaces, brackets and dashes, and in scripts without spaces at every character; what
+several share becomes a column.
 """
 
 from __future__ import annotations
@@ -69,5 +70,20 @@ def _by_appearance(codes: NDArray[np.int64]) -> bytes:
     return np.asarray(np.argsort(np.argsort(first))[codes]).tobytes()
 
 
+# Chinese and Japanese, Thai, Lao, Burmese and Khmer put no spaces between words.
+_UNSPACED = (
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+)
+_WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
+
+
 def _words(name: str) -> list[str]:
-    return re.findall(r"\w+", name.lower())
+    """The words of a name, or the characters where words are not told apart.
+
+    Example:
+        >>> _words("FIFA 16 [PS4, русская версия]")
+        ['fifa', '16', 'ps4', 'русская', 'версия']
+        >>> _words("海飞丝 洗发水500ml")
+        ['海', '飞', '丝', '洗', '发', '水', '500ml']
+    """
+    return _WORD.findall(name.lower())

@@ -47,7 +47,7 @@ def make_recipe(name: str | None, clipped: bool, options: Mapping[str, Any]) -> 
     if recipe is GlobalNetwork or recipe is Ensemble:
         return recipe(squared=clipped, **given)
     if recipe is RateNetwork:
-        for option in ("known_assortment", "tuning"):
+        for option in ("known_assortment", "tuning", "members"):
             if option in given:
                 what = option.replace("_", " ")
                 raise OptionError(f"the option {what} is for sales: leave it out.")

@@ -45,7 +45,7 @@ class Ensemble(Recipe):
     def __init__(self, effort: str = "best", **options: Any) -> None:
         check_installed()
         self._options = options
-        self._networks = GlobalNetwork(effort, **options)
+        self.global_network = GlobalNetwork(effort, **options)
         self._trees: Boosting
         self.weight: float
 
@@ -60,7 +60,7 @@ class Ensemble(Recipe):
         self.weight = self._learned(panel, asked, horizon, trees(), report)
         self._trees = trees()
         self._trees.fit(panel, asked, horizon)
-        self._networks.fit(panel, asked, horizon, report)
+        self.global_network.fit(panel, asked, horizon, report)
 
     def _learned(
         self, panel: Panel, asked: Keys, horizon: int, trees: Boosting, report: Report
@@ -97,7 +97,7 @@ class Ensemble(Recipe):
         samples: int = 0,
     ) -> Prediction:
         """See `Recipe.predict`."""
-        of_networks = self._networks.predict(panel, asked, horizon, probabilities, samples)
+        of_networks = self.global_network.predict(panel, asked, horizon, probabilities, samples)
         before = np.asarray(of_networks.mean, np.float32)
         mean = before + self.weight * (self._trees.means(panel, asked, horizon) - before)
 
@@ -114,11 +114,11 @@ class Ensemble(Recipe):
 
     def layers(self) -> list[tuple[str, str, int]]:
         """See `Recipe.layers`."""
-        return self._networks.layers()
+        return self.global_network.layers()
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Recipe.state`."""
-        settings, tensors = self._networks.state()
+        settings, tensors = self.global_network.state()
         text, schema = self._trees.to_text()
         trees = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
         own = {"weight": self.weight, "networks": settings, _TREES: schema.to_json()}
@@ -130,6 +130,6 @@ class Ensemble(Recipe):
         recipe, tensors = cls(), dict(tensors)
         text = bytes(tensors.pop(_TREES).tolist()).decode()
         recipe._trees = Boosting.from_text(text, Schema.from_json(settings[_TREES]))
-        recipe._networks = GlobalNetwork.restore(settings["networks"], tensors)
+        recipe.global_network = GlobalNetwork.restore(settings["networks"], tensors)
         recipe.weight = float(settings["weight"])
         return recipe

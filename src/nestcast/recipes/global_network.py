@@ -28,7 +28,16 @@ from nestcast.recipes.base import Prediction, Recipe
 from nestcast.recipes.batches import batches_of_similar_length
 from nestcast.recipes.holdout import HoldOut, Watch
 from nestcast.recipes.layers import layers_of
-from nestcast.recipes.learning import Budget, Cases, Effort, ask, stages, train_network
+from nestcast.recipes.learning import (
+    Budget,
+    Cases,
+    Effort,
+    Question,
+    ask,
+    question,
+    stages,
+    train_network,
+)
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report
 
@@ -85,9 +94,10 @@ class GlobalNetwork(Recipe):
             else errors are relative to the size of a series.
         known_assortment: whether what is asked for is known to be all that will be sold.
         tuning: sizes and training options, the cell among them, if not the usual ones.
+        members: networks whose forecasts are averaged, if not as many as the effort says.
 
     Raises:
-        OptionError: no such effort, likelihood or cell, or two cells.
+        OptionError: no such effort, likelihood or cell, two cells, or no member.
     """
 
     name: ClassVar[str] = "global"
@@ -100,19 +110,22 @@ class GlobalNetwork(Recipe):
         squared: bool = False,
         known_assortment: bool = False,
         tuning: Tuning | None = None,
+        members: int | None = None,
     ) -> None:
         if effort not in EFFORTS:
             raise OptionError(f"unknown effort {effort!r}: use one of {', '.join(EFFORTS)}.")
         if family is not None:
             likelihood(family)
-        self.effort = EFFORTS[effort]
+        if members is not None and members < 1:
+            raise OptionError(f"members must be 1 or more, not {members}.")
+        self.effort = replace(EFFORTS[effort], members=members or EFFORTS[effort].members)
         if tuning is not None and cell is not None:
             raise OptionError("the tuning names a cell: leave the other one out.")
         self._wanted_family, self._squared = family, squared
         self._cell, self._tuning = check_cell(cell or Tuning.cell), tuning
         self._known_assortment = known_assortment
         self._settings: Settings
-        self._networks: list[ForecastNetwork]
+        self.networks: list[ForecastNetwork]  # fitted ones, alike
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
@@ -143,13 +156,13 @@ class GlobalNetwork(Recipe):
         cases = self._cases(panel, features, weight, named)
         reports = stages(report, self.effort.members + 1)
         budget = self._hold_out(cases, generator, next(reports))
-        for network in self._networks:
+        for network in self.networks:
             self._train(network, cases, budget, generator, next(reports))
 
     def _build(self) -> None:
         settings = self._settings
         self._family = likelihood(settings.family)
-        self._networks = [ForecastNetwork(settings.network) for _ in range(settings.members)]
+        self.networks = [ForecastNetwork(settings.network) for _ in range(settings.members)]
 
     def _cases(
         self,
@@ -230,7 +243,7 @@ class GlobalNetwork(Recipe):
         steps = np.clip(features.length - features.start.numpy()[rows] + 1, 1, settings.context)
         largest = _LARGEST_BATCH // max(1, horizon // 2)
         for part in batches_of_similar_length(np.arange(len(rows)), steps, largest):
-            raw, size = ask(self._networks, cases, rows[part], features.length, horizon)
+            raw, size = ask(self.networks, cases, rows[part], features.length, horizon)
             level = size.level[:, 0].double().numpy()
             size = Size(size.level.expand(-1, horizon), size.unit.expand(-1, horizon))
             mean[part] = family.mean(raw, size).numpy()
@@ -241,6 +254,24 @@ class GlobalNetwork(Recipe):
                 flat = settings.calibration.probabilities(drawn.reshape(len(part), -1), level)
                 paths[part] = family.quantile(raw, size, flat.reshape(drawn.shape))
         return Prediction(mean[position], quantiles[position], paths[position] if samples else None)
+
+    def question(self, panel: Panel, asked: Keys, horizon: int) -> Question:
+        """What the networks are given when they forecast some series, to look inside.
+
+        Args:
+            panel: what is known.
+            asked: the series, each once.
+            horizon: how many periods.
+        """
+        _check_covariates(panel, self._settings.schema, horizon)
+        panel, at = with_series(panel, asked)
+        features = Features(panel, self._settings.schema)
+        with torch.no_grad():
+            return question(self._cases(panel, features), at, features.length, horizon)
+
+    def mean(self, raw: Tensor, size: Size) -> Tensor:
+        """The mean that raw outputs stand for, shape (batch, ahead)."""
+        return self._family.mean(raw, size)
 
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""
@@ -256,12 +287,12 @@ class GlobalNetwork(Recipe):
         """See `Recipe.layers`."""
         schema = self._settings.schema
         return layers_of(
-            self._networks, self._settings.network, tuple(schema.vocabularies), schema.horizon
+            self.networks, self._settings.network, tuple(schema.vocabularies), schema.horizon
         )
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """See `Recipe.state`."""
-        return self._settings.to_json(), dict(nn.ModuleList(self._networks).state_dict())
+        return self._settings.to_json(), dict(nn.ModuleList(self.networks).state_dict())
 
     @classmethod
     def restore(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
@@ -269,7 +300,7 @@ class GlobalNetwork(Recipe):
         recipe = cls()
         recipe._settings = Settings.from_json(settings)
         recipe._build()
-        networks = nn.ModuleList(recipe._networks)
+        networks = nn.ModuleList(recipe.networks)
         networks.load_state_dict(dict(tensors))
         networks.eval()
         return recipe

@@ -217,6 +217,49 @@ def train_network(
     network.eval()
 
 
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What networks are given to forecast some series from an origin.
+
+    Args:
+        past: shape (steps, batch, features).
+        ahead: shape (steps, batch, ahead, features).
+        codes: shape (batch, columns).
+        last: the step of each series that forecasts, shape (batch,).
+        size: of the series, (batch, ahead) or (batch, 1).
+    """
+
+    past: Tensor
+    ahead: Tensor
+    codes: Tensor
+    last: Tensor
+    size: Size
+
+
+def question(cases: Cases, rows: NDArray[np.int64], origin: int, ahead: int) -> Question:
+    """What networks are given, as `ask` does.
+
+    Args:
+        cases: the series.
+        rows: which of them, shape (batch,).
+        origin: the first period to forecast.
+        ahead: how many.
+    """
+    features = cases.features
+    series, steps = torch.from_numpy(rows), torch.arange(ahead)
+    count = (origin - features.start[series] + 1).clamp(min=1, max=cases.context)
+    step = torch.arange(int(count.max()))[:, None]
+    periods = (origin - count + 1 + step).clamp(max=origin)
+    size = cases.size(series, torch.full_like(series, origin)[None], steps)
+    return Question(
+        features.past(series, periods),
+        features.ahead(series, periods, steps),
+        cases.codes[series],
+        count - 1,
+        Size(size.level[0], size.unit[0]),
+    )
+
+
 def ask(
     networks: list[ForecastNetwork], cases: Cases, rows: NDArray[np.int64], origin: int, ahead: int
 ) -> tuple[Tensor, Size]:
@@ -224,26 +267,14 @@ def ask(
 
     Args:
         networks: trained ones.
-        cases: the series.
-        rows: which of them, shape (batch,).
-        origin: the first period to forecast.
-        ahead: how many.
+        cases, rows, origin, ahead: see `question`.
 
     Returns:
         Raw outputs (batch, ahead, outputs) and sizes, (batch, ahead) or (batch, 1).
     """
-    features = cases.features
-    series, steps = torch.from_numpy(rows), torch.arange(ahead)
-    count = (origin - features.start[series] + 1).clamp(min=1, max=cases.context)
-    step = torch.arange(int(count.max()))[:, None]
-    periods = (origin - count + 1 + step).clamp(max=origin)
     with torch.no_grad():
-        known = features.past(series, periods)
-        of_ahead = features.ahead(series, periods, steps)
-        codes = cases.codes[series]
+        given = question(cases, rows, origin, ahead)
         raw = torch.stack(
-            [network(known, of_ahead, codes, last=count - 1) for network in networks]
+            [network(given.past, given.ahead, given.codes, given.last) for network in networks]
         ).mean(dim=0)
-        at = torch.full_like(series, origin)[None]
-        size = cases.size(series, at, steps)
-    return raw, Size(size.level[0], size.unit[0])
+    return raw, given.size

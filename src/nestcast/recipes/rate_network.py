@@ -136,6 +136,7 @@ class RateNetwork(Recipe):
                     vocabularies=tuple(map(len, schema.vocabularies.values())),
                     hidden_size=_HIDDEN,
                     head_size=_HEAD,
+                    head_layers=1,
                 ),
                 self._cell,
             ),
