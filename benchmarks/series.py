@@ -89,10 +89,14 @@ def tables(name: str) -> str:
     """The part of the page that comes from the results on one set."""
     from nestcast.lab.series_results import markdown
 
-    text = markdown(json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8")))
+    found = json.loads((KEPT / f"{name}.json").read_text(encoding="utf-8"))
+    first = next(iter(found["cells"]))
+    text = f"{markdown(found)}\n![Differences from {first}](comparison/{name}.png)\n"
     memory = KEPT / f"{name}-memory.md"
     if memory.exists():
-        text += "\nHow slowly memories move:\n\n" + memory.read_text(encoding="utf-8")
+        text += "\nHow slowly memories of networks trained on all months move, on average:\n\n"
+        text += memory.read_text(encoding="utf-8")
+        text += f"\n![Inside nested:2](comparison/{name}-inside.png)\n"
     return text
 
 
@@ -115,10 +119,10 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="folder with carparts and 1c")
     parser.add_argument("--out", type=Path, default=Path("series"))
     parser.add_argument("--only", choices=SETS, help="only this set, and do not write the page")
-    parser.add_argument("--seeds", type=int, default=3, help="for carparts")
-    parser.add_argument("--origins", type=int, default=5, help="for carparts")
-    parser.add_argument("--seeds-1c", type=int, default=2)
-    parser.add_argument("--origins-1c", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2, help="for carparts")
+    parser.add_argument("--origins", type=int, default=1, help="for carparts")
+    parser.add_argument("--seeds-1c", type=int, default=1)
+    parser.add_argument("--origins-1c", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="only write what was measured so far")
     parser.add_argument("--write", action="store_true", help="only write the page again")
     options = parser.parse_args()

@@ -132,11 +132,12 @@ def sentence(one: Difference, metric: str) -> str:
 def conditions(found: Results) -> str:
     """How much was measured, in words."""
     origins, seeds = found["origins"], _seeds(found)
-    dates = f", {origins[0]} to {origins[-1]}" if len(origins) > 1 else f", {origins[0]}"
     series = round(sum(found["series"]) / len(origins))
     each = f"{seeds} seeds" if seeds > 1 else "1 seed"
-    several = "origins" if len(origins) > 1 else "origin"
-    return f"{len(origins)} {several}{dates}; {each} at each; {series:,} series on average"
+    if len(origins) == 1:
+        return f"1 origin, {origins[0]}; {each}; {series:,} series"
+    dates = f"{origins[0]} to {origins[-1]}"
+    return f"{len(origins)} origins, {dates}; {each} at each; {series:,} series on average"
 
 
 def _seeds(found: Results) -> int:
@@ -182,7 +183,9 @@ def markdown(found: Results) -> str:
     parts = [
         f"{conditions(found)}.",
         markdown_table(*table(found)),
-        markdown_table(["RMSE by origin", *found["origins"]], by_origin),
+        markdown_table(["RMSE by origin", *found["origins"]], by_origin)
+        if len(found["origins"]) > 1
+        else "",
         "\n".join(f"- {one['sentence']}" for one in found["differences"]),
         "" if _seeds(found) > 1 else ONE_SEED,
     ]
