@@ -209,7 +209,7 @@ def test_the_demo_leaves_all_it_speaks_of_and_can_be_repeated(run, tmp_path):
         (["forecast", "STORE", "--level", "180"], 2, "between 0 and 100"),
         (["forecast", "STORE", "--horizon", "0"], 2, "--horizon must be 1"),
         (["forecast", "STORE", "--horizon", "2"], 2, "one ID for each pair"),
-        (["forecast", "STORE", "--recipe", "x"], 2, "global, seed"),
+        (["forecast", "STORE", "--recipe", "x"], 2, "global, ensemble, seed"),
         (["forecast", "STORE", "--preset", "x"], 2, "1c"),
         (["forecast", "STORE", "--freq", "1y"], 2, "1d, 1w, 1mo"),
         (["forecast", "STORE", "--threads", "0"], 2, "--threads"),

@@ -126,6 +126,9 @@ def test_options_of_clicks_are_refused_for_sales(tmp_path, monkeypatch, capsys):
     assert "--ranking is for clicks" in capsys.readouterr().err
     assert run(monkeypatch, "forecast", path, "-q", "--freq", "1h") == 2
     assert "--freq 1h is for impressions" in capsys.readouterr().err
+    for command, out in (("forecast", "f.csv"), ("report", "page.html")):
+        assert run(monkeypatch, command, path, "-q", "--model", "eb", "-o", tmp_path / out) == 2
+        assert "--model eb is for clicks" in capsys.readouterr().err
 
 
 def test_simulated_rates_are_those_that_clicks_come_from(folder):

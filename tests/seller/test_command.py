@@ -162,7 +162,7 @@ def test_reasons_with_hostile_shops_are_text_in_the_page(tmp_path):
     for name in HOSTILE[:3]:
         assert name not in text
     why = unpack(Page(text).scripts["data"])["items"]["why"]
-    assert any(one.startswith("Shop <") for one in why)
+    assert any(one.startswith("most urgent in Shop <") for one in why)
 
 
 def test_help_has_an_example():

@@ -195,6 +195,11 @@ def check_sales_options(options: ClickOptions) -> None:
     given = options.given()
     if given:
         raise OptionError(f"{given[0]} is for clicks: name their impressions with --exposure.")
+    if options.names_a_model:
+        raise OptionError(
+            f"--model {options.model} is for clicks: name their impressions with --exposure, or a "
+            "folder with a saved model."
+        )
 
 
 def _refuse_for_other_models(wanted: Options) -> None:
