@@ -31,8 +31,18 @@ def with_covariates(panel):
     return replace(panel, observed={"price": price}, known={"holidays": holidays})
 
 
+def with_names(panel):
+    """Names of the items, whose words tell their categories."""
+    known = panel.attributes["item_id"]
+    category = known.columns["item_category_id"]
+    names = np.array([f"kind{c} no{i}" for i, c in zip(known.ids, category, strict=True)])
+    named = replace(known, columns={"item_name": names, **known.columns})
+    return replace(panel, attributes={"item_id": named})
+
+
 PANELS = {
     "counts": store(),
+    "names": with_names(store()),
     "real": weekly(),
     "covariates": with_covariates(store()),
     "large": replace(store(), target=store().target * 1000),

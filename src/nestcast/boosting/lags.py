@@ -17,6 +17,7 @@ from nestcast.model.features import calendar_features
 from nestcast.model.groups import Grouping, column
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
+from nestcast.model.namerates import name_rates
 from nestcast.model.population import from_listing
 from nestcast.model.schema import Schema
 
@@ -73,6 +74,9 @@ class LaggedFeatures:
         self._newcomers = [
             (group in schema.parts, means.sums(scaled, group, new)) for group in schema.newcomers
         ]
+        self._rates = None
+        if schema.names:
+            self._rates = name_rates(panel, schema.item, listed, means, scaled)[item_code]
         item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code
         grouping = Grouping(panel)
@@ -131,13 +135,16 @@ class LaggedFeatures:
             # A series of games has a new one every other year: what names share is kept for good.
             begin = 1 if is_part else max(origin - self._year, 1)
             columns += [sums.mean_of(begin, origin, _PSEUDO_CELLS)[sums.code[rows]]]
+        if self._rates is not None:
+            columns += [self._rates[rows]]
         for code, arrivals in self._arrivals:  # known of the period right after the origin
             columns += [arrivals[code[rows], origin] if step == 1 else np.nan]
         columns += [code[rows] for code in self._codes]
         columns += [
             self._last_observed(values, rows, origin) for values in self._panel.observed.values()
         ]
-        columns += list(calendar_features(self._calendar.head(origin + step - 1))[-1])
+        known = self._calendar.head(origin + step - 1)
+        columns += list(calendar_features(known, yearly=self._schema.yearly)[-1])
         matrix = np.empty((len(rows), len(columns)), np.float32)
         for number, values in enumerate(columns):
             matrix[:, number] = values

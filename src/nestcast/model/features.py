@@ -19,6 +19,7 @@ from nestcast.data.panel import Panel
 from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
+from nestcast.model.namerates import name_rates
 from nestcast.model.population import from_listing
 from nestcast.model.schema import Schema
 
@@ -104,6 +105,10 @@ class Features:
             arrivals = np.zeros((kinds.max(initial=0) + 1, self.length + 1), np.float32)
             np.add.at(arrivals, (kinds, listed), 1)
             self._arrivals.append((torch.from_numpy(kinds[item]), torch.from_numpy(arrivals)))
+        self._rates = torch.zeros(0)
+        if schema.names:
+            rates = name_rates(panel, schema.item, listed, groups, values)
+            self._rates = torch.from_numpy(rates[item])
         self._shares: list[Table] = []
         if schema.newcomers:
             sold = values._replace(value=np.ones_like(values.value))
@@ -160,6 +165,11 @@ class Features:
         if not schema.relative:
             for code, means in self._newcomers:
                 columns.append(means[code[rows], periods] / schema.typical)
+        if schema.names:
+            rate = self._rates[rows] * (periods >= self._listed[rows])
+            columns.append((rate / self._small).asinh())
+            if not schema.relative:
+                columns.append(rate / schema.typical)
         for code, arrivals in self._arrivals:
             columns.append(arrivals[code[rows], periods].log1p())
         for values, usual in self._observed:
@@ -184,22 +194,24 @@ class Features:
         scale = self.scale(rows, periods)[..., None]
         lag = self.season * (steps // self.season + 1)
         same, seen = self._before(series, target - lag, origin)
-        earlier, earlier_seen = self._before(series, target - lag - self.season, origin)
         growth = self._growth(series, origin, lag, scale)
         columns = [
             same / scale,
             seen.float(),
-            earlier / scale,
-            earlier_seen.float(),
             same * growth / scale,
             (steps.float() / self.schema.horizon).expand_as(target),
         ]
         if self.season < self.length - 1 and self.schema.year != self.season:
             last_year, year_seen = self._before(series, target - self.schema.year, origin)
             columns += [last_year / scale, year_seen.float()]
+        before = origin - lag  # of the last period known, as long ago; means are one later
         for code, means in self._means[: len(self.schema.groups)]:
-            at = means[code[series], (target - lag + 1).clamp(min=0)]
-            columns.append((at / self._small).asinh())
+            at = (means[code[series], (target - lag + 1).clamp(min=0)] / self._small).asinh()
+            then = (means[code[series], before.clamp(min=0)] / self._small).asinh()
+            columns += [at, torch.where(before > 0, at - then, 0.0)]
+        if 3 * self.season <= self.length:
+            earlier, earlier_seen = self._before(series, target - lag - self.season, origin)
+            columns += [earlier / scale, earlier_seen.float()]
         for values in self._known:
             at = values[series if len(values) > 1 else 0, target]
             given = torch.isfinite(at)
@@ -244,20 +256,20 @@ def calendar_features(
 ) -> NDArray[np.float32]:
     """Season and length of each period and of some after the last, shape (time + ahead, features).
 
-    Months: which month, and its days. Weeks and days: the year as two waves; days: the weekday.
+    Months: which month, and its days. Weeks and days: the year as two waves. Days: the weekday.
 
     Args:
         calendar: the periods.
         ahead: how many after the last.
-        yearly: whether to tell the time of the year.
+        yearly: whether to tell the time of the year; of months nothing is left without it.
     """
     starts = calendar.start_of(np.arange(len(calendar) + ahead))
     if calendar.freq == "1mo":
         month = starts.astype("M8[M]").astype(np.int64) % 12
         ends = calendar.start_of(np.arange(1, len(calendar) + ahead + 1))
         days = (ends - starts).astype(np.float32)
-        which = np.eye(12, dtype=np.float32)[month][:, : 12 * yearly]
-        return np.column_stack([which, (days - 30.5)[:, None]])
+        which = np.column_stack([np.eye(12, dtype=np.float32)[month], days - np.float32(30.5)])
+        return which[:, : 13 * yearly]
     day_of_year = (starts - starts.astype("M8[Y]")).astype(np.float32)
     angle = day_of_year[:, None] * np.array([1, 2]) * np.float32(2 * math.pi / 365.25)
     waves = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)[:, : 4 * yearly]

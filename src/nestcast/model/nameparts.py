@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from nestcast.data.panel import Attributes, Panel
 
 _PARTS: dict[str, Callable[[str], str]] = {
-    "first word": lambda name: " ".join(_words(name)[:1]),
-    "first two words": lambda name: " ".join(_words(name)[:2]),
-    "before a bracket": lambda name: " ".join(_words(re.split(r"[\[(]", name)[0])),
-    "before a dash": lambda name: " ".join(_words(name.split(" - ")[0])),
-    "after a dash": lambda name: " ".join(_words(name.split(" - ")[-1])),
+    "first word": lambda name: " ".join(words_of(name)[:1]),
+    "first two words": lambda name: " ".join(words_of(name)[:2]),
+    "before a bracket": lambda name: " ".join(words_of(re.split(r"[\[(]", name)[0])),
+    "before a dash": lambda name: " ".join(words_of(name.split(" - ")[0])),
+    "after a dash": lambda name: " ".join(words_of(name.split(" - ")[-1])),
 }
 
 
@@ -77,13 +77,13 @@ _UNSPACED = (
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """The words of a name, or the characters where words are not told apart.
 
     Example:
-        >>> _words("FIFA 16 [PS4, русская версия]")
+        >>> words_of("FIFA 16 [PS4, русская версия]")
         ['fifa', '16', 'ps4', 'русская', 'версия']
-        >>> _words("海飞丝 洗发水500ml")
+        >>> words_of("海飞丝 洗发水500ml")
         ['海', '飞', '丝', '洗', '发', '水', '500ml']
     """
     return _WORD.findall(name.lower())

@@ -12,9 +12,10 @@ from nestcast.data.keys import item_column
 from nestcast.data.panel import Panel
 from nestcast.model.groups import Group, Grouping, choose_embedded, choose_means, column
 from nestcast.model.nameparts import with_name_parts
+from nestcast.model.namerates import has_names
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
-_YEARS = {"1mo": 2, "1w": 4, "1d": 4}  # from which on the time of the year is an input
+_YEARS = 4  # from which on the time of the year is an input
 _FEW = 100  # values of a name's part, to be crossed with another key or embedded
 
 
@@ -37,6 +38,7 @@ class Schema:
         observed, known: names of the covariates.
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
+        names: whether what the words of an item's name say of newcomers is an input.
     """
 
     groups: tuple[Group, ...]
@@ -52,6 +54,7 @@ class Schema:
     observed: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     assortment: tuple[Group, ...] = ()
+    names: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -98,10 +101,11 @@ def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False)
         typical=_typical(panel),
         horizon=horizon,
         year=panel.calendar.year,
-        yearly=len(panel.calendar) >= _YEARS[panel.calendar.freq] * panel.calendar.year,
+        yearly=len(panel.calendar) >= _YEARS * panel.calendar.year,
         observed=tuple(panel.observed),
         known=tuple(panel.known),
         assortment=_of_items(panel, item, newcomers) if known_assortment else (),
+        names=several_keys and has_names(panel, item),
     )
 
 

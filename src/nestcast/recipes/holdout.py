@@ -18,8 +18,8 @@ from nestcast.training import Progress, Report
 
 _BATCH = 4096  # series
 _MOST_JUDGED = 16_384  # series-origins behind one loss
-_MOST_CALIBRATED = 200_000  # and behind a calibration
-_CHECKS = 12  # losses taken while training
+_MOST_CALIBRATED = 60_000  # and behind a calibration
+_CHECKS = 6  # losses taken while training
 
 Rows = NDArray[np.int64]
 

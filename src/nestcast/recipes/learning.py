@@ -76,9 +76,16 @@ class Cases:
     named: Tensor | None
     context: int
 
+    def ends(self, until: int) -> NDArray[np.int64]:
+        """The period before `until` after which nothing is to be learned of each series."""
+        if self.named is None:
+            return np.full(len(self.features.start), until)
+        named = self.named[:, :until].numpy()
+        return np.where(named.any(axis=1), until - named[:, ::-1].argmax(axis=1), 0)
+
     def lengths(self, until: int) -> NDArray[np.int64]:
-        """Steps of each series that forecast a period before `until`."""
-        lengths = np.minimum(until - self.features.start.numpy(), self.context)
+        """Steps of each series that forecast a period before its end."""
+        lengths = np.minimum(self.ends(until) - self.features.start.numpy(), self.context)
         return np.asarray(np.maximum(lengths, 0))
 
 
@@ -156,7 +163,7 @@ def train_network(
     tuning = tuning or Tuning()
     features = cases.features
     until = features.length if until is None else until
-    lengths = cases.lengths(until)
+    lengths, ends = cases.lengths(until), cases.ends(until)
     available = np.flatnonzero(lengths > 0)
     if len(available) == 0:
         return
@@ -172,7 +179,7 @@ def train_network(
     def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Series and the periods of their steps, a random stretch of each long history."""
         start = features.start.numpy()[rows]
-        slack = until - start - lengths[rows]
+        slack = ends[rows] - start - lengths[rows]
         first = start + generator.integers(0, slack + 1)
         periods = first + np.arange(lengths[rows].max())[:, None]
         return torch.from_numpy(rows), torch.from_numpy(periods)
