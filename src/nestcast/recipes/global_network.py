@@ -41,7 +41,8 @@ from nestcast.recipes.learning import (
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report
 
-_CONTEXT = {"1d": 112, "1w": 104, "1mo": 60}  # longest sequence, in periods
+# Longest sequence, in periods. Longer ones of months tell a network which month it is.
+_CONTEXT = {"1d": 112, "1w": 104, "1mo": 12}
 HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _LARGEST_BATCH = 16_384  # series-steps
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
@@ -49,7 +50,7 @@ _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units
 
 EFFORTS = {
     "quick": Effort(1, Budget(2_500_000, 300)),
-    "standard": Effort(3, Budget(8_000_000, 1000)),
+    "standard": Effort(2, Budget(8_000_000, 1500)),
     "best": Effort(8, Budget(8_000_000, 1500)),
 }
 
