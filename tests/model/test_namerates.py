@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from nestcast.data import Attributes, Calendar, Keys, Panel
 from nestcast.data.keys import numbered
 from nestcast.model.groupsums import GroupMeans, Sparse
-from nestcast.model.namerates import _bags, _walked, has_names, name_rates
+from nestcast.model.namerates import _bags, _documents, _walked, has_names, name_rates
 from tests.panels import store
 
 WORDS = ["dragon", "puzzle", "русская", "海飞丝", "gold"]
@@ -76,7 +76,7 @@ def test_the_last_fit_is_a_weighted_ridge_regression():
     words = sparse.random(300, 40, 0.2, "csr", rng=rng)
     listed = np.sort(rng.integers(0, 13, 300))
     sold = rng.gamma(1, 2, 300)
-    rates = _walked(words, listed, sold, 12, 6)
+    rates = _walked(words, np.zeros(300), listed, sold, 12, 6)
     before, asked = (listed > 0) & (listed < 12), listed == 12
     weight = 0.5 ** ((12 - listed[before]) / 12)
     usual = np.average(sold[before], weights=weight)
@@ -103,5 +103,20 @@ def test_only_names_that_tell_items_apart_are_read():
 def test_many_periods_are_fitted_in_steps():
     rng = np.random.default_rng(2)
     words, listed = sparse.random(900, 10, 0.4, "csr", rng=rng), rng.integers(0, 300, 900)
-    rates = _walked(words, listed, np.ones(900), 300, 365)
+    rates = _walked(words, np.zeros(900), listed, np.ones(900), 300, 365)
     np.testing.assert_allclose(rates[listed > 10], 1, rtol=0.02)
+
+
+def test_terms_of_one_item_need_no_coefficient():
+    """They are left out of the regression, and the rates are those with them."""
+    panel, _ = shop_of_names()
+    words, alone = _documents(panel, "item_id")
+    assert (np.diff(words.tocsc().indptr) > 1).all()
+    assert (alone > 0).all()  # the number of the item
+    rng = np.random.default_rng(3)
+    listed, sold = np.arange(240) // 20, rng.gamma(1, 2, 240)
+    every = sparse.hstack([words, sparse.diags(np.sqrt(alone))]).tocsr()
+    with_them = _walked(every, np.zeros(240), listed, sold, 12, 12)
+    np.testing.assert_allclose(
+        _walked(words, alone, listed, sold, 12, 12), with_them, rtol=0.01, atol=0.01
+    )

@@ -49,17 +49,37 @@ def name_rates(
     new = means.sums(values, (item,), (item, listed[of_series]))
     sold = np.zeros(len(listed))
     sold[of_series] = new.means().sum(axis=1)[new.code]  # 0 but in the first period
-    return _walked(_documents(panel, item), listed, sold, length, panel.calendar.year)
+    words, alone = _documents(panel, item)
+    return _walked(words, alone, listed, sold, length, panel.calendar.year)
+
+
+def has_names(panel: Panel, item: str) -> bool:
+    """Whether items have names, mostly different ones."""
+    known = panel.attributes.get(item)
+    return known is not None and any(map(_is_name, known.columns.values()))
+
+
+def _is_name(values: Column) -> bool:
+    return values.dtype.kind in "UO" and 2 * len(set(values.tolist())) > len(values)
 
 
 def _walked(
     words: sparse.csr_matrix,
+    alone: NDArray[np.float64],
     listed: NDArray[np.int64],
     sold: NDArray[np.float64],
     length: int,
     year: int,
 ) -> NDArray[np.float32]:
-    """Rates by a regression at every period on the items that were new before."""
+    """Rates by a regression at every period on the items that were new before.
+
+    Args:
+        words: terms of each item that others have too, shape (items, terms).
+        alone: sum of the squares of its other terms, shape (items,).
+        listed, sold: see `name_rates`.
+        length: periods known.
+        year: periods in a year.
+    """
     rates = np.zeros(len(listed), np.float32)
     coefficients = np.zeros(words.shape[1])
     fits = sorted({*range(length, 1, -max(1, -(-length // _MOST_FITS)))})
@@ -70,26 +90,11 @@ def _walked(
             continue
         weight = 0.5 ** ((begin - listed[before]) / (_HALF_LIFE * year))
         usual = float(np.average(sold[before], weights=weight))
+        # A term that one item has takes part of that item's error on itself, and nothing else.
+        weight = weight / (1 + weight * alone[before] / _PENALTY)
         coefficients = _ridge(words[before], sold[before] - usual, weight, coefficients)
         rates[asked] = np.maximum(usual + words[asked] @ coefficients, 0)
     return rates
-
-
-def has_names(panel: Panel, item: str) -> bool:
-    """Whether items have names, mostly different ones."""
-    return bool(_texts(panel, item))
-
-
-def _texts(panel: Panel, item: str) -> list[str]:
-    """Columns of names."""
-    known = panel.attributes.get(item)
-    if known is None:
-        return []
-    return [
-        name
-        for name, values in known.columns.items()
-        if values.dtype.kind in "UO" and 2 * len(np.unique(values.astype(str))) > len(values)
-    ]
 
 
 def _ridge(
@@ -108,20 +113,27 @@ def _ridge(
     return np.asarray(cg(operator, transposed @ (weight * y), x0=start, rtol=1e-3, maxiter=200)[0])
 
 
-def _documents(panel: Panel, item: str) -> sparse.csr_matrix:
-    """Words, pairs of neighbours and values of other columns of each item, (items, terms)."""
+def _documents(panel: Panel, item: str) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
+    """Words, pairs of neighbours and values of other columns of each item.
+
+    Returns:
+        The terms that several items have, shape (items, terms), and for each item the sum of the
+        squares of those that only it has, shape (items,).
+    """
     grouping = Grouping(panel)
-    count = len(grouping.key(item)[0])
     parts = []
-    for name in panel.attributes[item].columns:
+    for name, column in panel.attributes[item].columns.items():
         values = grouping.column(name)
-        if name in _texts(panel, item):
+        if _is_name(column):
             parts.append(_bags(values))
         else:
             code = np.unique(values, return_inverse=True)[1]
-            one = np.full(count, _COLUMN_WEIGHT**0.5), (np.arange(count), code)
-            parts.append(sparse.csr_matrix(one))
-    return sparse.hstack(parts).tocsr()
+            at = np.arange(len(values)), code
+            parts.append(sparse.csr_matrix((np.full(len(values), _COLUMN_WEIGHT**0.5), at)))
+    every = sparse.hstack(parts).tocsc()
+    shared = np.diff(every.indptr) > 1
+    alone = every[:, ~shared].power(2).sum(axis=1)
+    return every[:, shared].tocsr(), np.asarray(alone, np.float64).ravel()
 
 
 def _bags(names: Column) -> sparse.csr_matrix:
