@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Self
@@ -44,6 +45,7 @@ from nestcast.training import Report
 # Longest sequence, in periods. Longer ones of months tell a network which month it is.
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 12}
 HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
+_FEWEST_HELD = 1000  # series-periods on which they are: few series tell little in few periods
 _LARGEST_BATCH = 16_384  # series-steps
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
@@ -208,7 +210,8 @@ class GlobalNetwork(Recipe):
         """
         features, budget = cases.features, self.effort.budget
         horizon = self._settings.schema.horizon
-        held = min(max(horizon, HELD[features.freq]), features.length // 4)
+        enough = math.ceil(_FEWEST_HELD / len(features.start))
+        held = min(max(horizon, HELD[features.freq], enough), features.length // 4)
         until = features.length - held
         held_out = HoldOut(cases, self._family, until, self._settings.squared, generator)
         if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
