@@ -46,6 +46,7 @@ from nestcast.training import Report
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 12}
 HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _FEWEST_HELD = 1000  # series-periods on which they are: few series tell little in few periods
+_CLEARLY = 0.02  # nats per cell; losses on what is held back that differ less are not told apart
 _LARGEST_BATCH = 16_384  # series-steps
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
@@ -217,7 +218,7 @@ class GlobalNetwork(Recipe):
         if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
             return budget
         network = ForecastNetwork(self._settings.network)
-        watch = Watch(network, held_out, report)
+        watch = Watch(network, held_out, report, _CLEARLY)
         shorter = replace(budget, steps=budget.steps // 2)
         self._train(network, cases, shorter, generator, watch, until)
         watch.restore()

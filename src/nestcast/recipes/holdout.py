@@ -125,14 +125,23 @@ class Watch:
         network: which is trained.
         held_out: to judge it by.
         report: told of progress in turn.
+        margin: by how much the loss must have been less before than at the end to count.
     """
 
-    def __init__(self, network: ForecastNetwork, held_out: HoldOut, report: Report) -> None:
+    def __init__(
+        self, network: ForecastNetwork, held_out: HoldOut, report: Report, margin: float = 0.0
+    ) -> None:
+        self._margin = margin
         self._network, self._held_out, self._report = network, held_out, report
         self._checks = 0
-        self._best = float("inf")
+        self._best = self._last = float("inf")
+        self._best_at = 1.0
         self._state: dict[str, Tensor] = {}
-        self.share = 1.0
+
+    @property
+    def share(self) -> float:
+        """How far training went when the network was best, all the way if not clearly better."""
+        return self._best_at if self._best < self._last - self._margin else 1.0
 
     def __call__(self, progress: Progress) -> None:
         """Take the loss now and then."""
@@ -142,13 +151,13 @@ class Watch:
             return
         self._checks = int(done * _CHECKS)
         self._network.eval()
-        loss = self._held_out.loss(self._network)
+        self._last = self._held_out.loss(self._network)
         self._network.train()
-        if loss <= self._best:
-            self._best, self.share = loss, done
+        if self._last <= self._best:
+            self._best, self._best_at = self._last, done
             self._state = {n: v.clone() for n, v in self._network.state_dict().items()}
 
     def restore(self) -> None:
-        """Bring back the best weights."""
-        if self._state:
+        """Bring back the weights of then."""
+        if self.share < 1:
             self._network.load_state_dict(self._state)

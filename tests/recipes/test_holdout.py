@@ -1,0 +1,43 @@
+import pytest
+import torch
+
+from nestcast.recipes.holdout import Watch
+from nestcast.training import Progress, silent
+
+
+class Losses:
+    """Stands for what is held out: gives the losses of a training one after another."""
+
+    def __init__(self, losses):
+        self.losses = iter(losses)
+
+    def loss(self, network):
+        with torch.no_grad():
+            network.weight.add_(1)  # told apart by what was done to them since
+        return next(self.losses)
+
+
+def watched(losses, margin):
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    watch = Watch(network, Losses(losses), silent, margin)
+    for batch in range(1, 13):
+        watch(Progress(1, 1, batch, 12, 0.0))
+    watch.restore()
+    return watch.share, network.weight.item()
+
+
+@pytest.mark.parametrize(
+    ("losses", "share", "weights"),
+    [
+        ([6, 5, 4, 3, 2, 1], 1.0, 6),  # best at the end
+        ([3, 2, 1, 2, 3, 4], 0.5, 3),  # clearly best half-way
+        ([3, 2, 1.00, 1.1, 1.1, 1.04], 1.0, 6),  # not clearly
+    ],
+)
+def test_training_is_cut_short_only_where_it_clearly_was_better(losses, share, weights):
+    assert watched(losses, 0.05) == (share, weights)
+
+
+def test_without_a_margin_the_best_is_kept():
+    assert watched([3, 2, 1.00, 1.1, 1.1, 1.04], 0.0) == (0.5, 3)
