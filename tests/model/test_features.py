@@ -217,3 +217,11 @@ def test_calendar_features(freq, first, size):
         np.testing.assert_array_equal(monday, [1, 0, 0, 0, 0, 0, 0])  # 2024-01-01 was a Monday
     if freq == "1mo":
         assert table[1, 12] == 29 - 30.5  # February 2024
+
+
+def test_a_model_of_few_seasons_reads_as_many_inputs_from_a_longer_panel():
+    panel = store(months=38)
+    shorter = panel.until(33)
+    schema = schema_of(shorter, 2)
+    assert Features(panel, schema).sizes() == Features(shorter, schema).sizes()
+    assert Features(panel, schema_of(panel, 2)).sizes()[1] == Features(panel, schema).sizes()[1] + 2

@@ -209,7 +209,7 @@ class Features:
             at = (means[code[series], (target - lag + 1).clamp(min=0)] / self._small).asinh()
             then = (means[code[series], before.clamp(min=0)] / self._small).asinh()
             columns += [at, torch.where(before > 0, at - then, 0.0)]
-        if 3 * self.season <= self.length:
+        if self.schema.earlier:
             earlier, earlier_seen = self._before(series, target - lag - self.season, origin)
             columns += [earlier / scale, earlier_seen.float()]
         for values in self._known:

@@ -39,6 +39,8 @@ class Schema:
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
         names: whether what the words of an item's name say of newcomers is an input.
+        earlier: whether the season before the last is an input: with few seasons it, too, would
+            tell the date.
     """
 
     groups: tuple[Group, ...]
@@ -55,6 +57,7 @@ class Schema:
     known: tuple[str, ...] = ()
     assortment: tuple[Group, ...] = ()
     names: bool = False
+    earlier: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -106,6 +109,7 @@ def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False)
         known=tuple(panel.known),
         assortment=_of_items(panel, item, newcomers) if known_assortment else (),
         names=several_keys and has_names(panel, item),
+        earlier=3 * panel.calendar.season <= len(panel.calendar),
     )
 
 

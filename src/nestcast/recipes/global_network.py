@@ -42,7 +42,7 @@ from nestcast.recipes.learning import (
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report
 
-# Longest sequence, in periods. Longer ones of months tell a network which month it is.
+# Longest sequence, in periods; whole histories of months were no better.
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 12}
 HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _FEWEST_HELD = 1000  # series-periods on which they are: few series tell little in few periods
