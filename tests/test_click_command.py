@@ -75,6 +75,21 @@ def test_plan_and_ranking(folder, tmp_path, monkeypatch, capsys):
     assert {"rank", "cost", "revenue", "return", "rank-by-return"} <= set(rows(ranked)[0])
 
 
+def test_rank_prints_ads_and_writes_the_whole(folder, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "rank.csv"
+    common = ["--target", "clicks", "--exposure", "impressions", "--series", KEYS, "--freq", "1d"]
+    given = ["--model", "eb-14", "--horizon", 5, "--top", 3, "-o", output, "-q"]
+    plan = ["--exposure-plan", folder / "plan.csv"]
+    assert run(monkeypatch, "rank", folder, *common, *given, *plan) == 0
+    found, printed = rows(output), capsys.readouterr().out
+    ads = [" / ".join(row[key] for key in KEYS.split(",")) for row in found]
+    assert all(ad in printed for ad in ads[:3])
+    assert ads[3] not in printed
+    assert {row["ad"] for row in rows(folder / "plan.csv")} <= {row["ad"] for row in found}
+    assert run(monkeypatch, "rank", folder, *common, "--what-if", "1=2") == 2
+    assert "--what-if is for sales" in capsys.readouterr().err
+
+
 def test_negatives_kept(folder, tmp_path, monkeypatch):
     plain, fewer = tmp_path / "plain.csv", tmp_path / "fewer.csv"
     assert forecast(monkeypatch, folder, "-o", plain, "-q") == 0
@@ -180,6 +195,11 @@ def test_the_page_is_written_with_the_forecast_and_by_itself(folder, tmp_path, m
     assert run(monkeypatch, "report", folder, *more, "-o", again) == 0
     assert page.read_bytes() == again.read_bytes()
     assert "Forecast of clicks of" in page.read_text(encoding="utf-8")
+    plan = folder / "plan.csv"
+    assert run(monkeypatch, "report", folder, *more, "--exposure-plan", plan, "-o", again) == 0
+    known, planned = rows(folder / "ads.csv"), rows(plan)
+    series = {tuple(row[key] for key in KEYS.split(",")) for row in [*known, *planned]}
+    assert f"clicks of {len(series)} series" in again.read_text(encoding="utf-8")
 
 
 def test_a_page_of_clicks_refuses_what_is_for_sales(folder, tmp_path, monkeypatch, capsys):

@@ -87,9 +87,7 @@ def forecast(
         Path | None, typer.Option(help="Write the page to look at too: .html.")
     ] = None,
     seed: options.Seed = 0,
-    exposure_plan: Annotated[
-        Path | None, typer.Option(help="Planned impressions: series columns, date, impressions.")
-    ] = None,
+    exposure_plan: options.ExposurePlan = None,
     ranking: Annotated[
         Path | None, typer.Option(help="Ads ranked by clicks and return: .csv, .parquet.")
     ] = None,
@@ -239,6 +237,7 @@ def report(
     tuning: options.Tuning = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
+    exposure_plan: options.ExposurePlan = None,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
@@ -269,7 +268,7 @@ def report(
     from nestcast.commands.report import run_report
     from nestcast.commands.selling import Selling
 
-    of_clicks = ClickOptions(model)
+    of_clicks = ClickOptions(model, exposure_plan)
     wanted = Options(
         pairs=pairs,
         horizon=horizon,
@@ -327,7 +326,8 @@ def rank(
         str | None, typer.Option(help="An item and another price for it, as in 5037=499.")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Forecast with this saved model instead of training.")
+        str | None,
+        typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
     ] = None,
     pairs: Annotated[
         Path | None,
@@ -348,6 +348,7 @@ def rank(
     tuning: options.Tuning = None,
     save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
     seed: options.Seed = 0,
+    exposure_plan: options.ExposurePlan = None,
     time: options.Time = None,
     series: options.Series = None,
     target: options.Target = None,
@@ -356,6 +357,10 @@ def rank(
     known: options.Known = None,
     future: options.Future = None,
     holidays: options.Holidays = None,
+    exposure: options.Exposure = None,
+    cost: options.Cost = None,
+    revenue: options.Revenue = None,
+    year: options.Year = None,
     freq: options.Freq = None,
     date_format: options.DateFormat = None,
     encoding: options.Encoding = "utf-8",
@@ -367,12 +372,17 @@ def rank(
     threads: options.Threads = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Forecast, and say what to act on first: what sells out, changes, or lies too long."""
+    """Forecast, and say what to act on first: what sells out, changes, or lies too long.
+
+    Of clicks: which ads will have the most, and what they return.
+    """
+    from nestcast.commands.click_forecast import ClickOptions
     from nestcast.commands.forecasting import Options
     from nestcast.commands.ranking import Ranked, run_rank
     from nestcast.commands.reading import Reading, beside
     from nestcast.commands.selling import Selling
 
+    of_clicks = ClickOptions(model, exposure_plan)
     wanted = Options(
         pairs=pairs,
         horizon=horizon,
@@ -384,7 +394,7 @@ def rank(
         cell=cell,
         known_assortment=known_assortment,
         tuning=tuning,
-        model=model,
+        model=None if model is None or of_clicks.names_a_model else Path(model),
         save_model=save_model,
         seed=seed,
     )
@@ -398,6 +408,10 @@ def rank(
         known=known,
         future=future,
         holidays=holidays,
+        exposure=exposure,
+        cost=cost,
+        revenue=revenue,
+        year=year,
         freq=freq,
         date_format=date_format,
         encoding=encoding,
@@ -409,7 +423,7 @@ def rank(
     )
     selling = Selling(stock, service_level)
     shown = Ranked(output, top, daily, what_if)
-    run_rank(source, wanted, reading, selling, shown, _messages(quiet))
+    run_rank(source, wanted, reading, selling, of_clicks, shown, _messages(quiet))
 
 
 @app.command(

@@ -13,7 +13,6 @@ from nestcast.commands.forecasting import Options, ready
 from nestcast.commands.output import write_or_print
 from nestcast.console import Messages
 from nestcast.data import Panel, write_table
-from nestcast.data.keys import Keys
 from nestcast.data.plans import check_covers, read_plan
 from nestcast.data.tables import check_table_name
 from nestcast.errors import ModelError, OptionError
@@ -26,7 +25,7 @@ from nestcast.rates.ranking import ranking
 if TYPE_CHECKING:
     from nestcast.data.pairs import Pairs
 
-_SHOWN = 10
+SHOWN = 10  # ads printed
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def write_clicks(
     if options.ranking is not None:
         write_table(made.ranked, options.ranking)
         say.say(f"ranking written to {options.ranking}")
-    _show(made.ranked, made.panel.keys, made.forecast, say)
+    show_ads(made, SHOWN, say)
 
 
 def _planned(forecast: RateForecast, planned: np.ndarray, say: Messages) -> RateForecast:
@@ -166,16 +165,26 @@ def _planned(forecast: RateForecast, planned: np.ndarray, say: Messages) -> Rate
     return replace(made, exposure_dispersion=spread)
 
 
-def _show(ranked: dict[str, np.ndarray], keys: Keys, forecast: RateForecast, say: Messages) -> None:
+def show_ads(made: MadeClicks, top: int, say: Messages, *, result: bool = False) -> None:
+    """Print the ads that rank first.
+
+    Args:
+        made: the forecast.
+        top: how many.
+        say: where to.
+        result: whether that is what was asked for, to be printed even where messages are not.
+    """
+    ranked, keys, forecast = made.ranked, made.panel.keys, made.forecast
     first, last = forecast.calendar.starts()[0], forecast.calendar.ends()[-1]
     columns = ["impressions", "clicks", "ctr", *(["return"] if "return" in ranked else [])]
     rows: list[list[object]] = [
         [" / ".join(str(ranked[name][at]) for name in keys.names)]
         + [_cell(name, float(ranked[name][at])) for name in columns]
-        for at in range(min(_SHOWN, len(ranked["rank"])))
+        for at in range(min(top, len(ranked["rank"])))
     ]
     header = [" / ".join(keys.names), *columns]
-    say.table(f"most clicks expected, {first} to {last}", header, rows)
+    title = f"most clicks expected, {first} to {last}"
+    say.table(title, header, rows, result=result)
 
 
 def _cell(name: str, value: float) -> object:

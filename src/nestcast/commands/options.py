@@ -71,6 +71,9 @@ Exposure = Annotated[
     str | None,
     typer.Option(help="Column of impressions, of which the target counts clicks; rows for a log."),
 ]
+ExposurePlan = Annotated[
+    Path | None, typer.Option(help="Planned impressions: series columns, date, impressions.")
+]
 Cost = Annotated[str | None, typer.Option(help="Column of money spent on impressions.")]
 Revenue = Annotated[str | None, typer.Option(help="Column of money that clicks earned.")]
 Year = Annotated[int | None, typer.Option(help="Year of dates that are written without.")]

@@ -7,6 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from nestcast.commands.click_forecast import (
+    ClickOptions,
+    MadeClicks,
+    check_sales_options,
+    forecast_clicks,
+    refuse_for_clicks,
+    show_ads,
+)
 from nestcast.commands.forecasting import Made, Options, read_asked
 from nestcast.commands.reading import Reading
 from nestcast.commands.selling import Selling, make_ranked
@@ -70,6 +78,7 @@ def run_rank(
     wanted: Options,
     reading: Reading,
     selling: Selling,
+    of_clicks: ClickOptions,
     shown: Ranked,
     say: Messages,
 ) -> None:
@@ -80,7 +89,20 @@ def run_rank(
     """
     shown.check()
     selling.check()
+    of_clicks.check(reading.exposure)
     panel, pairs = read_asked(source, wanted, reading, say)
+    if panel.exposure is not None:
+        refuse_for_clicks(
+            {
+                "--stock": selling.stock,
+                "--daily": shown.daily,
+                "--what-if": shown.what_if,
+            }
+        )
+        clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.encoding, say)
+        _rank_clicks(clicks, shown, say)
+        return
+    check_sales_options(of_clicks)
     made, ranking = make_ranked(source, panel, pairs, wanted, reading, selling, say)
     if shown.output is not None:
         write_table(ranking.to_columns(), shown.output)
@@ -96,6 +118,16 @@ def run_rank(
         say.say(f"units of each day written to {shown.daily}")
     if shown.what_if is not None:
         _ask(made, *shown.asked)
+
+
+def _rank_clicks(made: MadeClicks, shown: Ranked, say: Messages) -> None:
+    """Print the ads to look at first, and write the whole."""
+    if shown.output is not None:
+        write_table(made.ranked, shown.output)
+    if shown.top:
+        show_ads(made, shown.top, say, result=True)
+    if shown.output is not None:
+        say.say(f"ranking of {len(made.ranked['rank']):,} series written to {shown.output}")
 
 
 def _ask(made: Made, item: str, price: float) -> None:

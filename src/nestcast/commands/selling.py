@@ -80,8 +80,6 @@ def make_ranked(
     Raises:
         NestcastError: whatever a user can mend.
     """
-    if panel.exposure is not None:
-        raise OptionError("clicks have no stock: use nestcast forecast --ranking FILE for them.")
     stock = selling.read(source, panel, reading, say)
     made = forecast_sales(panel, pairs, wanted, say, samples=0 if stock is None else PATHS)
     return made, ranked(made, stock, selling)
