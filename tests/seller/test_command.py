@@ -87,11 +87,17 @@ def test_rank_prints_the_top_and_writes_the_whole(
     assert code == 0, said
     assert "on_hand" not in rows_of(whole)[0]
     assert "Supply stock.csv" in said
+    assert "it stands" not in said
 
-    # The page says the same.
-    page = tmp_path / "page.html"
+    # The page says the same, from the same forecast.
+    page, again = tmp_path / "page.html", tmp_path / "again.html"
     code, _, said = run(monkeypatch, capsys, "report", alone, "--model", model, "-o", page)
     assert code == 0, said
+    assert "it stands" in said
+    (model / "forecast.safetensors").unlink()
+    code, _, said = run(monkeypatch, capsys, "report", alone, "--model", model, "-o", again)
+    assert code == 0, said
+    assert page.read_bytes() == again.read_bytes()
     found = Page(page.read_text(encoding="utf-8"))
     assert "Supply stock.csv" in "".join(found.text)
     assert "stock" not in unpack(found.scripts["data"])["items"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nestcast import Tuning
 from nestcast.commands import options
+from nestcast.commands.kept import Kept
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
 from nestcast.data import Keys, Panel
@@ -135,11 +136,21 @@ def forecast_sales(
     Raises:
         NestcastError: whatever a user can mend.
     """
-    keys = None if pairs is None else pairs.keys
+    keys = panel.keys if pairs is None else pairs.keys
     forecaster = ready(panel, keys, wanted, say)
-    forecast = forecaster.predict(
-        wanted.horizon, wanted.levels, panel=panel, pairs=keys, samples=samples
-    )
+    horizon, folder = wanted.horizon or forecaster.horizon, wanted.model or wanted.save_model
+    kept = None
+    if folder is not None and samples == 0:
+        kept = Kept(folder, panel, keys, horizon, wanted.levels)
+    forecast = kept.find() if kept else None
+    if forecast is None:
+        forecast = forecaster.predict(
+            horizon, wanted.levels, panel=panel, pairs=keys, samples=samples
+        )
+        if kept:
+            kept.keep(forecast)
+    else:
+        say.say(f"nothing has changed since the last forecast of {folder}: it stands")
     return Made(panel, pairs, forecaster, forecast)
 
 

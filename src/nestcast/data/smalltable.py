@@ -64,6 +64,8 @@ class SmallTable:
             DataError: one is blank or something else.
         """
         values = self.filled(name)
+        if (plain := _plain_numbers(values)) is not None:
+            return plain
         numbers = [as_whole(value) for value in values]
         for at, number in enumerate(numbers):
             if number is None:
@@ -137,7 +139,15 @@ def as_whole(text: str) -> int | None:
 
 def keys_of_text(values: list[str]) -> Column:
     """Whole numbers if all are written as such, else text (007 is text), shape (rows,)."""
-    numbers = [as_whole(value) for value in values]
-    if all(str(number) == value for number, value in zip(numbers, values, strict=True)):
-        return np.array(numbers, dtype=np.int64)
+    numbers = _plain_numbers(values)
+    if numbers is not None and (numbers.astype(np.str_) == np.array(values, np.str_)).all():
+        return numbers
     return np.array(values, dtype=np.str_)
+
+
+def _plain_numbers(values: list[str]) -> NDArray[np.int64] | None:
+    """All at once, which is quick, or None if one is not written as a whole number."""
+    try:
+        return np.array(values, dtype=np.str_).astype(np.int64)
+    except (ValueError, OverflowError):
+        return None

@@ -16,6 +16,26 @@ from numpy.typing import NDArray
 
 from nestcast.data.panel import Attributes, Panel
 
+# Chinese and Japanese, Thai, Lao, Burmese and Khmer put no spaces between words.
+_UNSPACED = (
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+)
+_WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
+
+
+@lru_cache(maxsize=1 << 17)  # parts, rates and vocabularies cut the same names
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name, or the characters where words are not told apart.
+
+    Example:
+        >>> words_of("FIFA 16 [PS4, русская версия]")
+        ('fifa', '16', 'ps4', 'русская', 'версия')
+        >>> words_of("海飞丝 洗发水500ml")
+        ('海', '飞', '丝', '洗', '发', '水', '500ml')
+    """
+    return tuple(_WORD.findall(name.lower()))
+
+
 _PARTS: dict[str, Callable[[str], str]] = {
     "first word": lambda name: " ".join(words_of(name)[:1]),
     "first two words": lambda name: " ".join(words_of(name)[:2]),
@@ -68,22 +88,3 @@ def _by_appearance(codes: NDArray[np.int64]) -> bytes:
     """Equal for two columns that sort into the same groups."""
     first = np.unique(codes, return_index=True)[1]
     return np.asarray(np.argsort(np.argsort(first))[codes]).tobytes()
-
-
-# Chinese and Japanese, Thai, Lao, Burmese and Khmer put no spaces between words.
-_UNSPACED = (
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
-)
-_WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name, or the characters where words are not told apart.
-
-    Example:
-        >>> words_of("FIFA 16 [PS4, русская версия]")
-        ['fifa', '16', 'ps4', 'русская', 'версия']
-        >>> words_of("海飞丝 洗发水500ml")
-        ['海', '飞', '丝', '洗', '发', '水', '500ml']
-    """
-    return _WORD.findall(name.lower())

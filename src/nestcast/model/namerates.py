@@ -142,8 +142,8 @@ def _bags(names: Column) -> sparse.csr_matrix:
     row, column = [], []
     for number, name in enumerate(names):
         words = words_of(str(name))
-        found = {*words, *(" ".join(pair) for pair in pairwise(words))}
-        column += [terms.setdefault(term, len(terms)) for term in sorted(found)]
+        found = dict.fromkeys([*words, *map(" ".join, pairwise(words))])
+        column += [terms.setdefault(term, len(terms)) for term in found]
         row += [number] * len(found)
     has = np.bincount(row, minlength=len(names)).astype(float)
     value = has[row] ** -0.5
