@@ -19,6 +19,7 @@ WIDTHS = (1400, 390)  # a screen, a phone
 
 
 def main() -> None:
+    """Open the page, on a screen and on a phone."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("page", type=Path)
     arguments.add_argument("--runs", type=int, default=9)
