@@ -203,3 +203,21 @@ def test_a_series_without_a_past_gets_zero_or_what_others_have():
     asked = Keys({"unique_id": np.array(["new"])})
     mean = Baseline(METHODS["naive"]).predict(panel, asked, 1, [80]).mean[0, 0]
     assert mean == pytest.approx(smoothing.naive(panel.target.astype(float))[:, -1].mean())
+
+
+def test_forecasts_that_faded_away_do_not_blow_up_intervals():
+    """TSB of an ended series falls by orders of magnitude; a late sale is no factor of that."""
+    rng = np.random.default_rng(0)
+    past = rng.poisson(2.0, (200, 120)).astype(np.float32)
+    past[:, 10:] *= rng.random((200, 110)) < 0.01
+    panel = Panel(
+        Keys({"item_id": np.arange(200)}),
+        Calendar("1w", np.datetime64("2022-01-03"), 120),
+        past,
+        np.zeros(200, np.int32),
+    )
+    model = Baseline(METHODS["tsb"])
+    model.fit(panel, panel.keys, 1)
+    forecast = model.predict(panel, panel.keys, 1, [99.8])
+    assert forecast.mean.min() < 1e-3
+    assert forecast.interval(99.8)[1].max() <= past.max()

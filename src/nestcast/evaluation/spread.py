@@ -2,8 +2,8 @@
 
 A point forecast says nothing of its uncertainty. Here the past tells: at each past period the
 method would have forecast something, and something happened. For counts, forecasts are sorted by
-size into bins, and the truth of a bin, as a multiple of the forecast, gives its quantiles; so an
-interval of a slow seller begins at 0 as often as its sales do. For other targets, errors are pooled
+size into bins, and the truth of a bin, from 1 unit up as a multiple of the forecast, gives its
+quantiles; so an interval of a slow seller begins at 0 as often as its sales do. For other targets, errors are pooled
 in the same way and scaled to how large those of the series itself were, compared with its bins.
 This is split-conformal calibration in groups of equal forecasts (V. Vovk et al., "Mondrian
 confidence machine", 2003).
@@ -56,13 +56,14 @@ def count_quantiles(
     above, above_ahead = forecast > 0, ahead > 0
     edges = _edges(forecast[above])
     bins = np.searchsorted(edges, forecast[above], side="right")
-    ratio = actual[above] / forecast[above]
+    # Forecasts far below 1 differ by orders of magnitude in one bin, and their truths do not.
+    ratio = actual[above] / np.maximum(forecast[above], 1)
     by_size = _quantiles_of_bins(ratio, bins, len(edges) + 1, probabilities, empty=1.0)
     small = np.where(never[~above], _NEVER, _ZERO)
     by_past = _quantiles_of_bins(actual[~above], small, 2, probabilities, extra_zeros=absent)
     quantiles = np.where(
         above_ahead[:, None],
-        by_size[np.searchsorted(edges, ahead, side="right")] * ahead[:, None],
+        by_size[np.searchsorted(edges, ahead, side="right")] * np.maximum(ahead, 1)[:, None],
         by_past[np.where(never_ahead, _NEVER, _ZERO)],
     )
     return np.asarray(np.rint(np.maximum(quantiles, 0)))
