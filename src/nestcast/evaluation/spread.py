@@ -3,10 +3,10 @@
 A point forecast says nothing of its uncertainty. Here the past tells: at each past period the
 method would have forecast something, and something happened. For counts, forecasts are sorted by
 size into bins, and the truth of a bin, from 1 unit up as a multiple of the forecast, gives its
-quantiles; so an interval of a slow seller begins at 0 as often as its sales do. For other targets, errors are pooled
-in the same way and scaled to how large those of the series itself were, compared with its bins.
-This is split-conformal calibration in groups of equal forecasts (V. Vovk et al., "Mondrian
-confidence machine", 2003).
+quantiles; so an interval of a slow seller begins at 0 as often as its sales do. For other targets,
+errors are pooled in the same way and scaled to how large those of the series itself were, compared
+with its bins. This is split-conformal calibration in groups of equal forecasts (V. Vovk et al.,
+"Mondrian confidence machine", 2003).
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrate
 _FEWEST_HELD = 1000  # series-periods on which they are: few series tell little in few periods
 _CLEARLY = 0.02  # nats per cell; losses on what is held back that differ less are not told apart
 _LARGEST_BATCH = 16_384  # series-steps
+_MOST_TIMES = 3  # as many members as the effort says, where each is trained for a shorter time
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
 
@@ -98,7 +99,8 @@ class GlobalNetwork(Recipe):
             else errors are relative to the size of a series.
         known_assortment: whether what is asked for is known to be all that will be sold.
         tuning: sizes and training options, the cell among them, if not the usual ones.
-        members: networks whose forecasts are averaged, if not as many as the effort says.
+        members: networks whose forecasts are averaged, if not as many as the effort says, or up to
+            three times as many where short trainings turn out to be enough.
 
     Raises:
         OptionError: no such effort, likelihood or cell, two cells, or no member.
@@ -123,6 +125,7 @@ class GlobalNetwork(Recipe):
         if members is not None and members < 1:
             raise OptionError(f"members must be 1 or more, not {members}.")
         self.effort = replace(EFFORTS[effort], members=members or EFFORTS[effort].members)
+        self._may_add = members is None
         if tuning is not None and cell is not None:
             raise OptionError("the tuning names a cell: leave the other one out.")
         self._wanted_family, self._squared = family, squared
@@ -158,8 +161,10 @@ class GlobalNetwork(Recipe):
         )
         self._build()
         cases = self._cases(panel, features, weight, named)
-        reports = stages(report, self.effort.members + 1)
-        budget = self._hold_out(cases, generator, next(reports))
+        budget = self._hold_out(cases, generator, next(stages(report, self.effort.members + 1)))
+        self._add_members(budget)
+        reports = stages(report, len(self.networks) + 1)
+        next(reports)
         for network in self.networks:
             self._train(network, cases, budget, generator, next(reports))
 
@@ -224,6 +229,16 @@ class GlobalNetwork(Recipe):
         watch.restore()
         self._settings = replace(self._settings, calibration=held_out.calibration(network))
         return budget.part(watch.share)
+
+    def _add_members(self, budget: Budget) -> None:
+        """Spend what short trainings save on more of them: few data make networks differ most."""
+        if not self._may_add:
+            return
+        times = min(round(self.effort.budget.updates / budget.updates), _MOST_TIMES)
+        members = self.effort.members * times
+        more = members - len(self.networks)
+        self.networks += [ForecastNetwork(self._settings.network) for _ in range(more)]
+        self._settings = replace(self._settings, members=members)
 
     def predict(
         self,

@@ -1,0 +1,33 @@
+"""How many networks are averaged."""
+
+import numpy as np
+import pytest
+
+from nestcast import Forecaster
+from nestcast.recipes.global_network import GlobalNetwork
+from tests.panels import store
+
+pytestmark = pytest.mark.usefixtures("short_training")
+
+
+@pytest.mark.parametrize(
+    ("share", "members", "networks"),
+    [(1.0, None, 1), (0.5, None, 2), (0.1, None, 3), (0.1, 1, 1), (1.0, 2, 2)],
+)
+def test_what_short_trainings_save_is_spent_on_more(
+    share, members, networks, monkeypatch, tmp_path
+):
+    def hold_out(recipe, cases, generator, report):
+        return recipe.effort.budget.part(share)
+
+    monkeypatch.setattr(GlobalNetwork, "_hold_out", hold_out)
+    panel, told = store(shops=2, items=5), []
+    forecaster = Forecaster(members=members).fit(panel, report=told.append)
+    assert len(forecaster.global_network.networks) == networks
+    at = [one.epoch / one.epochs for one in told]
+    assert at == sorted(at)
+    assert at[-1] == 1.0
+    forecaster.save(tmp_path / "model")
+    again = Forecaster.load(tmp_path / "model")
+    expected = forecaster.predict(level=[80]).quantiles
+    assert np.array_equal(again.predict(level=[80], panel=panel).quantiles, expected)
