@@ -31,3 +31,15 @@ def test_what_short_trainings_save_is_spent_on_more(
     again = Forecaster.load(tmp_path / "model")
     expected = forecaster.predict(level=[80]).quantiles
     assert np.array_equal(again.predict(level=[80], panel=panel).quantiles, expected)
+
+
+def test_not_more_than_are_asked_quickly(monkeypatch):
+    panel = store(shops=2, items=5)
+    steps = 20_000  # of the training in these tests
+    asked = panel.keys.take(np.arange(steps // 12 // 2) % len(panel))  # histories of 12 months
+
+    def hold_out(recipe, cases, generator, report):
+        return recipe.effort.budget.part(0.1)
+
+    monkeypatch.setattr(GlobalNetwork, "_hold_out", hold_out)
+    assert len(Forecaster().fit(panel, asked).global_network.networks) == 2

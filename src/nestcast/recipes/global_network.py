@@ -162,7 +162,7 @@ class GlobalNetwork(Recipe):
         self._build()
         cases = self._cases(panel, features, weight, named)
         budget = self._hold_out(cases, generator, next(stages(report, self.effort.members + 1)))
-        self._add_members(budget)
+        self._add_members(budget, len(asked))
         reports = stages(report, len(self.networks) + 1)
         next(reports)
         for network in self.networks:
@@ -230,15 +230,20 @@ class GlobalNetwork(Recipe):
         self._settings = replace(self._settings, calibration=held_out.calibration(network))
         return budget.part(watch.share)
 
-    def _add_members(self, budget: Budget) -> None:
-        """Spend what short trainings save on more of them: few data make networks differ most."""
+    def _add_members(self, budget: Budget, asked: int) -> None:
+        """Spend what short trainings save on more of them: few data make networks differ most.
+
+        To ask them all may take as many steps as to train one.
+        """
         if not self._may_add:
             return
-        times = min(round(self.effort.budget.updates / budget.updates), _MOST_TIMES)
-        members = self.effort.members * times
-        more = members - len(self.networks)
-        self.networks += [ForecastNetwork(self._settings.network) for _ in range(more)]
-        self._settings = replace(self._settings, members=members)
+        whole, settings = self.effort.budget, self._settings
+        times = min(round(whole.updates / budget.updates), _MOST_TIMES)
+        affordable = whole.steps // max(1, asked * settings.context)
+        more = min(settings.members * times, affordable) - settings.members
+        if more > 0:
+            self.networks += [ForecastNetwork(settings.network) for _ in range(more)]
+            self._settings = replace(settings, members=settings.members + more)
 
     def predict(
         self,
