@@ -120,6 +120,13 @@ def test_the_date_is_when_the_stock_is_over():
     assert np.isnat(found.stock_out_date[0])
 
 
+def test_an_amount_is_over_when_its_share_is():
+    forecast = forecast_of(np.full((1, 1, 50), 1.0))  # a ton a month, not a unit
+    for on_hand, date in ((0, "2026-01-01"), (0.5, "2026-01-16")):
+        found = outlook(forecast, on_hand, is_count=False)
+        assert found.stock_out_date[0] == np.datetime64(date)
+
+
 def test_days_of_supply_are_infinite_where_nothing_sells():
     forecast = forecast_of(np.stack([np.zeros((1, 50)), np.full((1, 50), 62.0)]))
     found = outlook(forecast, 8)

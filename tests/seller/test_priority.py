@@ -74,6 +74,15 @@ def test_a_dearer_unit_counts_for_more():
     np.testing.assert_allclose(dear.priority, 7 * cheap.priority)
 
 
+def test_without_prices_a_cost_does_not_mix_with_units():
+    panel = store()
+    stock = Stock(panel.keys, np.full(len(panel), 500.0))
+    cost = replace(stock, unit_cost=np.full(len(panel), 700.0))
+    units, mixed = (rank(guess(panel), panel, one) for one in (stock, cost))
+    np.testing.assert_array_equal(units.priority, mixed.priority)
+    assert rank(guess(panel), priced(panel), cost).priority.sum() > 10 * units.priority.sum()
+
+
 def reason(sold, mean, on_hand=None, **more):
     """Why one item is where it is, of which each month sells what is given."""
     panel = panel_of(1, np.full((1, 24), sold))
@@ -97,6 +106,7 @@ def reason(sold, mean, on_hand=None, **more):
         ((62, 62, 800), ("lasts 400 days: 800 on hand, 2 a day", "overstock")),
         ((0, 0, 5), ("hardly sells: 5 on hand, 0 a day", "overstock")),
         ((62, 62, 70), ("62 expected, 2 a day: 70 on hand", "size")),
+        ((0, 0), ("0 expected, 0 a day", "change")),  # nothing is at stake
     ],
 )
 def test_reasons_say_what_matters_most(given, why):
@@ -187,6 +197,12 @@ def test_a_model_that_ignores_prices_is_told_as_such():
     found = what_if(by_price(0), panel, panel.keys["item_id"][0], 3)
     assert not found.uses_prices
     assert "does not use prices" in found.text
+
+
+def test_the_price_that_it_has_is_no_question():
+    panel = priced(store())
+    found = what_if(by_price(-1), panel, panel.keys["item_id"][0], 10)
+    assert "10 is the last price itself" in found.text
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,19 @@ def test_a_launch_of_one_year_is_no_holiday():
     assert found.date[0] == found.date.min()
 
 
+def test_a_date_seen_once_is_as_its_weekday():
+    days = np.datetime64("2022-01-01") + np.arange(
+        546
+    )  # 18 months: half of the dates are seen once
+    sold = np.random.default_rng(0).poisson(400, 546).astype(float)
+    sold[days == np.datetime64("2022-11-11")] *= 6
+    calendar = Calendar("1mo", days[0], 18)
+    panel = replace(panel_of(1), calendar=calendar, target=np.zeros((1, 18), np.float32))
+    found = learn_day_profile(replace(panel, daily=DailyTotals(days[0], sold)))
+    once = np.arange(np.datetime64("2000-07-01"), np.datetime64("2001-01-01"))
+    assert (found.date[(once - np.datetime64("2000-01-01")).astype(int)] == 1).all()
+
+
 def test_months_have_no_profile_of_days():
     assert learn_day_profile(store()) is None
 
@@ -188,10 +201,10 @@ def test_life_cycles_are_of_items_and_not_of_chance():
     sold[1, 21:] = 30  # three times the quarter a year ago
     sold[2, 21:] = 3
     sold[3, 18:] = 0
-    sold[4, :22] = 0
+    sold[4, :21] = 0
     sold[5] = np.where(np.arange(24) < 21, 1, 2)  # twice as much, and 6 instead of 3: chance
     panel = panel_of(6, sold)
-    panel = replace(panel, start=np.array([0, 0, 0, 0, 22, 0], np.int32))
+    panel = replace(panel, start=np.array([0, 0, 0, 0, 21, 0], np.int32))
     asked = Keys({"item_id": np.arange(7)})
     assert life_cycles(panel, asked).tolist() == [
         "steady", "growing", "declining", "ended", "new", "steady", "new",

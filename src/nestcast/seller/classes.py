@@ -143,6 +143,6 @@ def life_cycles(panel: Panel, keys: Keys) -> Column:
     clear = np.abs(change) > np.maximum(_CHANGE * before, chance)
     stage = np.where(clear, np.where(change > 0, 1, 3), 2)
     stage[now <= 0] = 4
-    stage[start > time - quarter] = 0
+    stage[start >= time - quarter] = 0
     at = Keys({item: items}).locate(Keys({item: keys[item]}))
     return np.array(STAGES)[np.where(at >= 0, stage[at], 0) if len(items) else np.zeros_like(at)]

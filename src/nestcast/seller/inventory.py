@@ -140,7 +140,7 @@ def stock_outlook(
         early, late = cut.split(paths, is_count)
         # What comes when the forecast is over, or nobody knows when, cannot be sold in it.
         coming = np.where(lead[rows] < days, on_order[rows], 0)
-        run = _run(early, late, stock.on_hand[rows], coming, cut)
+        run = _run(early, late, stock.on_hand[rows], coming, cut, is_count)
         over_lead = np.sort(early.sum(axis=1), axis=1)
         total = np.sort(paths.sum(axis=1), axis=1)
         point = _quantile(over_lead, np.full(len(rows), service_level))
@@ -284,12 +284,16 @@ class _Run:
     when: Values
 
 
-def _run(early: Paths, late: Paths, on_hand: Values, coming: Values, cut: _Cut) -> _Run:
+def _run(
+    early: Paths, late: Paths, on_hand: Values, coming: Values, cut: _Cut, is_count: bool
+) -> _Run:
     """Sell period by period; what is on order comes when the lead time is over.
 
     Of d units in a stretch of time, the one after the k-th comes, by the mean of the order
-    statistics of d uniform numbers, when (k + 1) / (d + 1) of the stretch's sales are over.
+    statistics of d uniform numbers, when (k + 1) / (d + 1) of the stretch's sales are over; of an
+    amount d, k is sold when k / d are.
     """
+    next_unit = 1 if is_count else 0
     left = np.repeat(on_hand.astype(np.float32)[:, None], early.shape[2], axis=1)
     lost, out, when = np.zeros_like(left), np.zeros(left.shape, bool), np.zeros_like(left)
     none, whole = np.zeros(len(left), np.float32), np.ones(len(left), np.float32)
@@ -299,7 +303,7 @@ def _run(early: Paths, late: Paths, on_hand: Values, coming: Values, cut: _Cut) 
             short = demand - left
             lacks = short > 0
             if lacks.any():
-                along = (left + 1) / (demand + 1)
+                along = (left + next_unit) / np.where(lacks, demand + next_unit, 1)
                 moment = step + begin[:, None] + (end - begin)[:, None] * along
                 when = np.where(lacks & ~out, moment, when)
                 out |= lacks

@@ -162,7 +162,9 @@ def rank(
         )
         outlook = replace(outlook, **_sell_through(panel, keys, stock))
         too_many = np.nan_to_num(outlook.on_hand - _LONG * rate.velocity).clip(min=0)
-        cost = worth if stock.unit_cost is None else _either(stock.unit_cost, worth)
+        cost = worth
+        if price is not None and stock.unit_cost is not None:
+            cost = _either(stock.unit_cost, worth)
         parts = {
             "lost sales": worth * np.nan_to_num(outlook.lost_sales),
             **parts,
@@ -226,7 +228,8 @@ def _notes(
         notes = [notes[0].replace("money", "units", 1) + " No prices were given."]
     elif np.isnan(price).any():
         notes.append(
-            f"{int(np.isnan(price).sum()):,} series have no known price: they count for nothing."
+            f"{int(np.isnan(price).sum()):,} series have no known price: they count for nothing, "
+            "but for what lies too long where its unit_cost is known."
         )
     if outlook is None:
         notes.append(
@@ -256,7 +259,9 @@ class Reasons(Sequence[str]):
         self, rate: SalesRate, parts: Mapping[str, Values], outlook: StockOutlook | None
     ) -> None:
         names = list(parts)
-        largest = np.argmax(np.stack(list(parts.values())), axis=0)
+        values = np.stack(list(parts.values()))
+        # Where nothing is at stake there is only the size, which comes last, to tell of.
+        largest = np.where(values.max(axis=0) > 0, np.argmax(values, axis=0), len(names) - 1)
         self._kind = np.array(names, dtype=object)[largest]
         self._rate, self._velocity, self._total = rate, rate.velocity, rate.total
         self._days, self._outlook = len(rate.days), outlook

@@ -166,8 +166,8 @@ def _factors(observed: Values, expected: Values, cell: Codes, cells: int) -> Val
 def _in_most_years(factor: Values, ratio: Values, days: Dates) -> Values:
     """Factors of dates, no further from 1 than in the middle one of the years seen.
 
-    What was launched, or closed, on one day of one year is no holiday. Of two years the one nearer
-    to 1 counts.
+    What was launched, or closed, on one day of one year is no holiday: of two years the one nearer
+    to 1 counts, and a date seen in one year only keeps 1.
 
     Args:
         factor: of each date, shape (366,).
@@ -177,7 +177,7 @@ def _in_most_years(factor: Values, ratio: Values, days: Dates) -> Values:
     year = days.astype("M8[Y]").astype(np.int64)
     seen = np.full((year[-1] - year[0] + 1, 366), np.nan)
     seen[year - year[0], _date(days)] = ratio
-    dates = np.isfinite(seen).any(axis=0)
+    dates = np.isfinite(seen).sum(axis=0) > 1
     low, high = np.ones(366), np.ones(366)
     low[dates] = np.nanquantile(seen[:, dates], 0.5, axis=0, method="lower")
     high[dates] = np.nanquantile(seen[:, dates], 0.5, axis=0, method="higher")

@@ -52,6 +52,8 @@ class WhatIf:
     @property
     def text(self) -> str:
         """The answer in words, with what to beware of."""
+        if not self.uses_prices and np.isclose(self.price, self.now):
+            return f"{number(self.price)} is the last price itself: ask about another."
         if not self.uses_prices:
             return (
                 "This model does not use prices: its forecast is the same at any. Fit one with "
