@@ -47,6 +47,7 @@ def main() -> None:
         results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
         for _ in range(options.runs):
             for name, arguments in commands.items():
+                (Path(model) / "forecast.safetensors").unlink(missing_ok=True)  # made anew
                 results[name].append(run(arguments))
     print("| command | seconds, median (min to max) | of the processor | peak memory, GB |")
     print("|---|---|---|---|")
