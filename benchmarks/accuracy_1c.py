@@ -167,6 +167,9 @@ def tables(result: Backtest) -> None:
         print(f"| {one.model} | {one.difference:+.4f} ({one.low:+.4f} to {one.high:+.4f}) |")
     rest = [model for model in models if model != "average"]
     kept = replace(result, runs=tuple(run for run in result.runs if run.model in rest))
+    print("\n| difference of quantile loss to nestcast | 95% interval |\n|---|---|")
+    for one in kept.differences("quantile-loss"):
+        print(f"| {one.model} | {one.difference:+.4f} ({one.low:+.4f} to {one.high:+.4f}) |")
     metrics = ["mae", "bias", "quantile-loss", "crps", "coverage-80", "coverage-95", "width-80"]
     print("\n| | " + " | ".join(metrics) + " |")
     print("|---|" + "---:|" * len(metrics))

@@ -183,8 +183,7 @@ def show_ads(made: MadeClicks, top: int, say: Messages, *, result: bool = False)
         for at in range(min(top, len(ranked["rank"])))
     ]
     header = [" / ".join(keys.names), *columns]
-    title = f"most clicks expected, {first} to {last}"
-    say.table(title, header, rows, result=result)
+    say.table(f"most clicks expected, {first} to {last}", header, rows, result=result)
 
 
 def _cell(name: str, value: float) -> object:
