@@ -65,6 +65,10 @@ def test_inputs_do_not_see_the_period_they_forecast_or_later(panel, origin):
     torch.testing.assert_close(one.past(rows, now), other.past(rows, now))
     torch.testing.assert_close(one.ahead(rows, now, steps), other.ahead(rows, now, steps))
     torch.testing.assert_close(one.scale(rows, now), other.scale(rows, now))
+    if one.schema.relative:
+        simple = one.simple(rows, now, steps)
+        torch.testing.assert_close(simple, other.simple(rows, now, steps))
+        assert not torch.equal(one.simple(rows, periods, steps), other.simple(rows, periods, steps))
     assert not torch.equal(one.past(rows, periods), other.past(rows, periods))
     assert not torch.equal(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
 
@@ -78,6 +82,9 @@ def test_inputs_do_not_depend_on_how_long_the_panel_is(panel):
     torch.testing.assert_close(one.past(rows, periods), other.past(rows, periods))
     steps = torch.arange(3)
     torch.testing.assert_close(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
+    if one.schema.relative:
+        simple, longer = (each.simple(rows, periods, steps) for each in (one, other))
+        torch.testing.assert_close(simple, longer)
 
 
 def test_a_known_assortment_tells_how_many_items_of_a_category_are_new():

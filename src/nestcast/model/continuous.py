@@ -142,6 +142,7 @@ class Quantiles(Likelihood):
     LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
     parameters = len(LEVELS)
     counts = False
+    location = len(LEVELS) // 2
 
     def _values(self, raw: Tensor, size: Size) -> Tensor:
         """The quantiles at `LEVELS`, shape (..., levels)."""

@@ -24,7 +24,7 @@ def positive_mean(raw: Tensor, size: Size) -> Tensor:
 
     A series of hardly any sales starts from a small part of the unit, or it could never grow.
     """
-    start = torch.hypot(size.level, _FLOOR * size.unit)
+    start = torch.hypot(size.level.clamp(min=0), _FLOOR * size.unit)
     return start * raw.clamp(-_STEEPEST, _STEEPEST).exp() + _SMALLEST
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from nestcast.data.calendar import Calendar
 from nestcast.data.keys import numbered
 from nestcast.data.panel import Panel
+from nestcast.model.base import Past, SimpleForecasts
 from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
@@ -25,7 +26,6 @@ from nestcast.model.schema import Schema
 
 _PSEUDO_CELLS = 50.0  # of all newcomers, with which those of a group are averaged
 _OLDEST = 12  # age in periods beyond which it does not count: it would tell the date
-_LEVEL = 4  # periods whose mean is the present level of a series
 
 Table = tuple[Tensor, Tensor]  # group of each series (series,), value of each group (groups, time)
 
@@ -69,7 +69,10 @@ class Features:
         self._target, self._seen = torch.from_numpy(filled), torch.from_numpy(seen)
         every = max(1, len(panel) // 50_000)
         self.power = max(float((self._target[::every] ** 2).mean()), 1e-12)  # mean square
-        self._total, self._scale = torch.from_numpy(_cumulated(filled)), torch.from_numpy(scale)
+        self._scale = torch.from_numpy(scale)
+        self._past = Past(self._target, self._seen, self.season)
+        if schema.relative:
+            self._simple = SimpleForecasts(self._past, self._target)
         self._calendar = torch.from_numpy(
             calendar_features(calendar, schema.horizon, schema.yearly)
         )
@@ -140,10 +143,14 @@ class Features:
         """
         return self._scale[rows, periods]
 
+    def simple(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
+        """Parts of the base, where targets are relative; see `SimpleForecasts.at`."""
+        return self._simple.at(rows, periods, steps, self.scale(rows, periods))
+
     def past(self, rows: Tensor, periods: Tensor) -> Tensor:
         """What each step knows of the past, shape (steps, batch, features); see `scale`."""
         schema = self.schema
-        last, last_seen = self._before(rows, periods - 1, periods)
+        last, last_seen = self._past.before(rows, periods - 1, periods)
         scale = self.scale(rows, periods)
         age = (periods - self.start[rows]).clamp(min=0, max=_OLDEST)
         own_age = (periods - self._own_start[rows]).clamp(min=0, max=_OLDEST)
@@ -193,8 +200,8 @@ class Features:
         target = origin + steps  # (steps, batch, ahead)
         scale = self.scale(rows, periods)[..., None]
         lag = self.season * (steps // self.season + 1)
-        same, seen = self._before(series, target - lag, origin)
-        growth = self._growth(series, origin, lag, scale)
+        same, seen = self._past.before(series, target - lag, origin)
+        growth = self._past.growth(series, origin, lag, scale)
         columns = [
             same / scale,
             seen.float(),
@@ -202,7 +209,7 @@ class Features:
             (steps.float() / self.schema.horizon).expand_as(target),
         ]
         if self.season < self.length - 1 and self.schema.year != self.season:
-            last_year, year_seen = self._before(series, target - self.schema.year, origin)
+            last_year, year_seen = self._past.before(series, target - self.schema.year, origin)
             columns += [last_year / scale, year_seen.float()]
         before = origin - lag  # of the last period known, as long ago; means are one later
         for code, means in self._means[: len(self.schema.groups)]:
@@ -210,7 +217,7 @@ class Features:
             then = (means[code[series], before.clamp(min=0)] / self._small).asinh()
             columns += [at, torch.where(before > 0, at - then, 0.0)]
         if self.schema.earlier:
-            earlier, earlier_seen = self._before(series, target - lag - self.season, origin)
+            earlier, earlier_seen = self._past.before(series, target - lag - self.season, origin)
             columns += [earlier / scale, earlier_seen.float()]
         for values in self._known:
             at = values[series if len(values) > 1 else 0, target]
@@ -229,26 +236,6 @@ class Features:
         at = at.clamp(max=self.length - 1)
         series = rows[:, None].expand_as(at)
         return self._target[series, at], inside & self._seen[series, at]
-
-    def _growth(self, series: Tensor, origin: Tensor, lag: Tensor, scale: Tensor) -> Tensor:
-        """The level at the origin over the level as long ago as the lag, within 1/3 and 3."""
-        return (
-            (self._level(series, origin) + scale) / (self._level(series, origin - lag) + scale)
-        ).clamp(1 / 3, 3)
-
-    def _level(self, series: Tensor, period: Tensor) -> Tensor:
-        """Mean over the last few periods before each."""
-        begin = (period - _LEVEL).clamp(min=0)
-        period = period.clamp(min=0)
-        total = self._total[series, period] - self._total[series, begin]
-        return total / (period - begin).clamp(min=1)
-
-    def _before(self, rows: Tensor, at: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
-        """Targets of periods before the origin, 0 where there are none, and whether there are."""
-        inside = (at >= 0) & (at < origin)
-        at = at.clamp(min=0, max=max(self.length - 1, 0))
-        seen = inside & self._seen[rows, at]
-        return torch.where(seen, self._target[rows, at], 0.0), seen
 
 
 def calendar_features(

@@ -40,6 +40,7 @@ class Likelihood(ABC):
     name: ClassVar[str]
     parameters: ClassVar[int]  # raw outputs that describe one distribution
     counts: ClassVar[bool]  # whether it is one of 0, 1, 2, ...
+    location: ClassVar[int] = 0  # which raw output moves it
 
     @abstractmethod
     def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
@@ -56,6 +57,14 @@ class Likelihood(ABC):
     @abstractmethod
     def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
         """Smallest value whose cumulative probability reaches each level, shape (..., n)."""
+
+    def trusted(self, raw: Tensor, trust: float) -> Tensor:
+        """Raw outputs of a distribution moved less far from the level, for a trust from 0 to 1."""
+        if trust == 1:
+            return raw
+        raw = raw.clone()
+        raw[..., self.location] *= trust
+        return raw
 
     def sample(self, raw: Tensor, size: Size, count: int, generator: np.random.Generator) -> Floats:
         """Independent draws, shape (..., count)."""

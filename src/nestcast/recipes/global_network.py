@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nestcast.data.keys import Keys, numbered
 from nestcast.data.panel import Panel
 from nestcast.errors import ModelError, OptionError
+from nestcast.model.base import Base
 from nestcast.model.calibration import Calibration
 from nestcast.model.cells import cells_like, is_grid, listed_pairs
 from nestcast.model.families import likelihood
@@ -49,6 +50,8 @@ _FEWEST_HELD = 1000  # series-periods on which they are: few series tell little 
 _CLEARLY = 0.02  # nats per cell; losses on what is held back that differ less are not told apart
 _LARGEST_BATCH = 16_384  # series-steps
 _MOST_TIMES = 3  # as many members as the effort says, where each is trained for a shorter time
+_BASE_CELLS = 20_000  # series-steps from which weights of simple forecasts are learned
+_STEPS = 6  # periods ahead of each of them
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
 
@@ -70,6 +73,8 @@ class Settings:
     schema: Schema
     network: NetworkConfig
     calibration: Calibration
+    base: Base | None = None
+    trust: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -83,6 +88,7 @@ class Settings:
             "schema": Schema.from_json(values["schema"]),
             "network": NetworkConfig(**network),
             "calibration": Calibration.from_json(values["calibration"]),
+            "base": values["base"] and Base.from_json(values["base"]),
         }
         return cls(**{**values, **parts})
 
@@ -158,11 +164,13 @@ class GlobalNetwork(Recipe):
             schema=schema,
             network=config,
             calibration=Calibration(),
+            base=Base() if schema.relative else None,
         )
         self._build()
         cases = self._cases(panel, features, weight, named)
         budget = self._hold_out(cases, generator, next(stages(report, self.effort.members + 1)))
         self._add_members(budget, len(asked))
+        self._learn_base(cases, features.length, generator)
         reports = stages(report, len(self.networks) + 1)
         next(reports)
         for network in self.networks:
@@ -180,10 +188,14 @@ class GlobalNetwork(Recipe):
         weight: Tensor | None = None,
         named: Tensor | None = None,
     ) -> Cases:
-        def size(series: Tensor, periods: Tensor, _: Tensor) -> Size:
-            level = features.scale(series, periods)[..., None]  # (steps, batch, 1)
-            unit = torch.full_like(level, _UNIT * self._settings.schema.typical)
-            return Size(level, unit if self._settings.squared else level)
+        def size(series: Tensor, periods: Tensor, steps: Tensor) -> Size:
+            settings = self._settings
+            level = scale = features.scale(series, periods)[..., None]  # (steps, batch, 1)
+            if settings.base is not None:
+                parts = features.simple(series, periods, steps)
+                level = settings.base(parts, scale, steps / features.horizon)
+            unit = torch.full_like(scale, _UNIT * settings.schema.typical)
+            return Size(level, unit if settings.squared else scale)
 
         weight = torch.ones(len(panel)) if weight is None else weight
         return Cases(features, self._codes(panel), size, weight, named, self._settings.context)
@@ -222,13 +234,41 @@ class GlobalNetwork(Recipe):
         held_out = HoldOut(cases, self._family, until, self._settings.squared, generator)
         if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
             return budget
+        self._learn_base(cases, until, generator)
         network = ForecastNetwork(self._settings.network)
         watch = Watch(network, held_out, report, _CLEARLY)
         shorter = replace(budget, steps=budget.steps // 2)
         self._train(network, cases, shorter, generator, watch, until)
         watch.restore()
-        self._settings = replace(self._settings, calibration=held_out.calibration(network))
+        if self._settings.base is not None:
+            self._settings = replace(self._settings, trust=held_out.trust(network))
+        calibration = held_out.calibration(network, self._settings.trust)
+        self._settings = replace(self._settings, calibration=calibration)
         return budget.part(watch.share)
+
+    def _learn_base(self, cases: Cases, until: int, generator: np.random.Generator) -> None:
+        """Weigh the simple forecasts by what happened before a period."""
+        features = cases.features
+        assert isinstance(features, Features)
+        start = features.start.numpy()
+        lengths = np.maximum(until - start, 0)
+        if self._settings.base is None or not lengths.any():
+            return
+        rows = generator.choice(len(lengths), _BASE_CELLS, p=lengths / lengths.sum())
+        series = torch.from_numpy(rows)
+        at = torch.from_numpy(start[rows] + generator.integers(lengths[rows]))[None]
+        last = features.horizon - 1
+        steps = torch.linspace(0, last, min(last + 1, _STEPS)).long()
+        target, known = features.targets(series, at, steps)
+        known = known & (at[..., None] + steps < until)
+        base = Base.of(
+            features.simple(series, at, steps)[0],
+            features.scale(series, at)[0, :, None],
+            steps / features.horizon,
+            target[0],
+            known[0],
+        )
+        self._settings = replace(self._settings, base=base)
 
     def _add_members(self, budget: Budget, asked: int) -> None:
         """Spend what short trainings save on more of them: few data make networks differ most.
@@ -269,6 +309,7 @@ class GlobalNetwork(Recipe):
         largest = _LARGEST_BATCH // max(1, horizon // 2)
         for part in batches_of_similar_length(np.arange(len(rows)), steps, largest):
             raw, size = ask(self.networks, cases, rows[part], features.length, horizon)
+            raw = family.trusted(raw, settings.trust)
             level = size.level[:, 0].double().numpy()
             size = Size(size.level.expand(-1, horizon), size.unit.expand(-1, horizon))
             mean[part] = family.mean(raw, size).numpy()
@@ -295,8 +336,8 @@ class GlobalNetwork(Recipe):
             return question(self._cases(panel, features), at, features.length, horizon)
 
     def mean(self, raw: Tensor, size: Size) -> Tensor:
-        """The mean that raw outputs stand for, shape (batch, ahead)."""
-        return self._family.mean(raw, size)
+        """The mean that raw outputs stand for, as far as they are trusted, (batch, ahead)."""
+        return self._family.mean(self._family.trusted(raw, self._settings.trust), size)
 
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""

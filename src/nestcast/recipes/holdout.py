@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nestcast.model.calibration import Calibration, spread_over
-from nestcast.model.likelihood import Likelihood, Size
+from nestcast.model.likelihood import Doubles, Likelihood, Size
 from nestcast.model.network import ForecastNetwork
 from nestcast.recipes.learning import Cases, ask
 from nestcast.training import Progress, Report
@@ -19,6 +19,7 @@ from nestcast.training import Progress, Report
 _BATCH = 4096  # series
 _MOST_JUDGED = 16_384  # series-origins behind one loss
 _MOST_CALIBRATED = 60_000  # and behind a calibration
+_TRUSTS = (0.25, 0.5, 0.75, 1.0)
 _CHECKS = 6  # losses taken while training
 
 Rows = NDArray[np.int64]
@@ -30,6 +31,7 @@ class Held:
 
     Args:
         rows: the series, shape (batch,).
+        origin: the first period forecast.
         raw: outputs of the network, shape (batch, ahead, outputs).
         size: of the series, shape (batch, ahead).
         target: what happened, shape (batch, ahead).
@@ -37,6 +39,7 @@ class Held:
     """
 
     rows: Rows
+    origin: int
     raw: Tensor
     size: Size
     target: Tensor
@@ -89,14 +92,38 @@ class HoldOut:
             count += float(used.sum())
         return total / max(count, 1e-9)
 
-    def calibration(self, network: ForecastNetwork) -> Calibration:
-        """What the network's probabilities are worth."""
+    def trust(self, network: ForecastNetwork) -> float:
+        """How far to go from the base to what the network says.
+
+        That is as far as errors surely fall, in units of the series: less a standard error of
+        their fall, from the differences between the periods forecast. Where nothing surely falls,
+        the base is the forecast.
+        """
+        falls = np.zeros((len(_TRUSTS), self._cases.features.length))  # by the period forecast
+        for held in self.asked(network):
+            base = self._errors(held, 0.0)
+            at = held.origin + np.arange(len(base))
+            for one, trust in enumerate(_TRUSTS):
+                falls[one, at] += base - self._errors(held, trust)
+        surely = falls.sum(axis=1) - np.sqrt((falls**2).sum(axis=1))
+        best = int(surely.argmax())
+        return _TRUSTS[best] if surely[best] > 0 else 0.0
+
+    def _errors(self, held: Held, trust: float) -> Doubles:
+        """Absolute errors in units of the series, summed over them, shape (ahead,)."""
+        mean = self._family.mean(self._family.trusted(held.raw, trust), held.size)
+        error = (mean - held.target).abs() / held.size.unit
+        return np.asarray((error * held.known).sum(dim=0).double())
+
+    def calibration(self, network: ForecastNetwork, trust: float = 1.0) -> Calibration:
+        """What the network's probabilities are worth, so far from the base."""
         horizon = self._cases.features.horizon
         pits, sizes = [], []
         for held in self.asked(network):
-            upto = self._family.cdf(held.raw, held.size, held.target)
+            raw = self._family.trusted(held.raw, trust)
+            upto = self._family.cdf(raw, held.size, held.target)
             if self._family.counts:
-                below = self._family.cdf(held.raw, held.size, held.target - 1)
+                below = self._family.cdf(raw, held.size, held.target - 1)
                 upto = spread_over(below, upto, self._generator)
             pit = np.full((len(held.rows), horizon), np.nan)
             pit[:, : upto.shape[1]] = np.where(held.known.numpy(), upto, np.nan)
@@ -115,7 +142,7 @@ class HoldOut:
                 series, at = torch.from_numpy(part), torch.full((1, len(part)), origin)
                 target, known = features.targets(series, at, torch.arange(ahead))
                 size = Size(*(one.expand_as(target[0]) for one in (size.level, size.unit)))
-                yield Held(part, raw, size, target[0], known[0])
+                yield Held(part, origin, raw, size, target[0], known[0])
 
 
 class Watch:

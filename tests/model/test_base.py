@@ -1,0 +1,144 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from nestcast.model.base import Base, Past, SimpleForecasts
+
+WEEKS, SERIES = 110, 6
+NEXT = torch.arange(4)  # periods ahead
+SHARE = NEXT / len(NEXT)
+
+
+def with_a_season(season, time, seed=0):
+    """Series of very different size that all move in the same way every season."""
+    rng = np.random.default_rng(seed)
+    level = 10.0 ** rng.uniform(1, 4, (SERIES, 1))
+    at = np.arange(time) % season
+    shape = 1 + (at == season // 2) * 1.5 + 0.2 * np.sin(2 * np.pi * at / season)
+    return torch.from_numpy((level * shape).astype(np.float32))
+
+
+def simple(target, season, seen=None):
+    seen = torch.ones_like(target, dtype=torch.bool) if seen is None else seen
+    return SimpleForecasts(Past(target, seen, season), target)
+
+
+def parts(target, season, origin, steps=NEXT):
+    rows = torch.arange(len(target))
+    scale = target[:, max(0, origin - season) : origin].mean(dim=1)
+    found = simple(target, season).at(
+        rows, torch.full((1, len(target)), origin), steps, scale[None]
+    )
+    return found[0], scale[:, None]
+
+
+@pytest.mark.parametrize(("season", "time"), [(12, 40), (52, WEEKS)])
+def test_what_all_series_did_a_season_ago_is_forecast_again(season, time):
+    target = with_a_season(season, time + 4)
+    found, unit = parts(target[:, :time], season, time)
+    certain = Base(noise=(-9.0, -9.0, -9.0))  # all that moved is signal
+    truth = target[:, time : time + 4]
+    torch.testing.assert_close(certain(found, unit, SHARE), truth, rtol=0.01, atol=0.0)
+
+
+def test_weekdays_are_forecast_again():
+    target = with_a_season(7, 60)
+    found, unit = parts(target[:, :56], 7, 56)
+    forecast = Base(noise=(-9.0, -9.0, -9.0))(found, unit, SHARE)
+    torch.testing.assert_close(forecast, target[:, 56:], rtol=0.01, atol=0.0)
+
+
+def test_the_end_of_a_year_is_seen_in_days():
+    target = with_a_season(364, 800) * 100
+    peak = 364 + 182
+    found, unit = parts(target[:, : peak - 3], 7, peak - 3, torch.arange(7))
+    year = found[..., -1] / unit
+    assert (year[:, 3] > 0.1).all()  # the peak is one day of the week around it
+    assert (year.argmax(dim=1) >= 0).all()
+
+
+def of_one(moved, own):
+    """What is forecast of a series of 100 when all series and it alone moved so."""
+    level = torch.full((1, 1, 3), 100.0)
+    given = torch.cat([level, level * moved, level[..., :1] * own], dim=-1)
+    return float(Base()(given, level[..., 0], SHARE[:1]))
+
+
+def test_large_movements_count_in_full_and_small_ones_hardly():
+    assert 100 < of_one(0.02, 0.02) < 100.2
+    assert 299 < of_one(2.0, 2.0) < 300
+    assert 100 < of_one(0.0, 0.02) < 100.1
+    assert 295 < of_one(0.0, 2.0) < 300
+
+
+def test_nothing_is_made_of_sums_of_both_signs():
+    rng = np.random.default_rng(2)
+    target = torch.from_numpy(rng.standard_normal((SERIES, 50)).astype(np.float32))
+    target = target - target.mean(dim=0)  # all together nothing
+    found, _ = parts(target, 12, 50)
+    torch.testing.assert_close(found[..., 3:6], torch.zeros_like(found[..., 3:6]))
+
+
+def test_a_series_not_there_a_season_ago_moves_with_all_others():
+    target = with_a_season(12, 18 + 12)[:, :18]
+    seen = torch.ones_like(target, dtype=torch.bool)
+    seen[0, :5] = False
+    scale = target[:, 6:].mean(dim=1)
+    found = simple(target, 12, seen).at(
+        torch.arange(SERIES), torch.full((1, SERIES), 18), NEXT[:1], scale[None]
+    )[0]
+    assert found[0, 0, 5] > 0
+    assert found[0, 0, 6] == found[0, 0, 5]
+    assert (found[1:, 0, 6] != found[1:, 0, 5]).all()
+
+
+def test_a_series_without_a_past_is_as_large_as_usual():
+    target = torch.zeros(2, 30)
+    rows, scale = torch.arange(2), torch.tensor([[5.0, 7.0]])
+    found = simple(target, 12, torch.zeros(2, 30, dtype=torch.bool)).at(
+        rows, torch.full((1, 2), 30), NEXT, scale
+    )
+    forecast = Base()(found[0], scale.T, SHARE)
+    torch.testing.assert_close(forecast, scale.T.expand(2, 4))
+
+
+def learned(noise, own, seed=0):
+    """What is learned from series that move together, up to noise and what is their own."""
+    rng = np.random.default_rng(seed)
+    target = with_a_season(12, 60, seed).numpy()
+    season = own * rng.standard_normal((SERIES, 12))[:, np.arange(60) % 12]
+    target = target * (1 + season + noise * rng.standard_normal(target.shape))
+    target = torch.from_numpy(target.astype(np.float32)).clamp(min=0)
+    every = [(parts(target[:, :t], 12, t), target[:, t : t + 4]) for t in range(20, 56)]
+    found = torch.cat([one for (one, _), _ in every])
+    unit, truth = torch.cat([u for (_, u), _ in every]), torch.cat([t for _, t in every])
+    known = torch.ones_like(truth, dtype=torch.bool)
+    base = Base.of(found, unit, SHARE, truth, known)
+
+    def error(one):
+        return float(((one(found, unit, SHARE) - truth).abs() / unit).mean())
+
+    return base, error(base), error(Base())
+
+
+def test_learning_tells_what_is_a_series_own_from_noise():
+    own, own_error, own_before = learned(noise=0.02, own=0.3)
+    noisy, noisy_error, noisy_before = learned(noise=0.3, own=0.0)
+    assert own.noise[1] < noisy.noise[1] - 1
+    assert own_error < own_before
+    assert noisy_error < noisy_before
+
+
+def test_nothing_known_teaches_nothing():
+    found = torch.rand(10, 4, 7)
+    base = Base.of(found, torch.ones(10, 1), SHARE, torch.ones(10, 4), torch.zeros(10, 4) > 0)
+    for name, value in asdict(Base()).items():
+        assert getattr(base, name) == pytest.approx(value, abs=1e-4)
+
+
+def test_weights_survive_json():
+    base = Base((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (-1.0, -2.0, -3.0))
+    assert Base.from_json(json.loads(json.dumps(asdict(base)))) == base
