@@ -1,0 +1,101 @@
+"""How far networks may move a forecast away from its base."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from nestcast import Forecaster, Keys, Panel
+from nestcast.data import Calendar
+from nestcast.model.continuous import Normal, Quantiles
+from nestcast.model.likelihood import Size
+from nestcast.recipes.holdout import Held, HoldOut
+
+SERIES, PERIODS = 40, 12
+
+
+def trust(said, truth):
+    """Trust in corrections of a level of 100, shape (periods, series), in units of 100."""
+    start = torch.zeros(SERIES, dtype=torch.long)
+    features = SimpleNamespace(start=start, length=PERIODS, horizon=1)
+    cases = SimpleNamespace(features=features, named=None)
+    held_out = HoldOut(cases, Normal(), 0, False, np.random.default_rng(0))
+    hundred = torch.full((SERIES, 1), 100.0)
+    held_out.asked = lambda network: (
+        Held(
+            np.arange(SERIES),
+            period,
+            torch.stack([torch.as_tensor(one), torch.zeros(SERIES)], dim=-1)[:, None],
+            Size(hundred, hundred),
+            100 + 100 * torch.as_tensor(true)[:, None],
+            torch.ones(SERIES, 1, dtype=torch.bool),
+        )
+        for period, (one, true) in enumerate(zip(said, truth, strict=True))
+    )
+    return held_out.trust(None)
+
+
+def noise(seed):
+    return np.random.default_rng(seed).standard_normal((PERIODS, SERIES)).astype(np.float32) / 4
+
+
+def test_networks_are_trusted_as_far_as_they_were_right():
+    truth = noise(1)
+    assert trust(truth, truth) == 1.0
+    assert trust(2 * truth, truth) == 0.5
+    assert trust(noise(2), truth) == 0.0
+
+
+def test_one_lucky_period_is_not_enough():
+    truth, lucky = noise(1), np.zeros((PERIODS, SERIES), np.float32)
+    lucky[3] = truth[3]
+    assert trust(lucky, truth) == 0.0
+    assert trust(np.where(np.arange(PERIODS)[:, None] < 9, truth, 0), truth) == 1.0
+
+
+def test_trust_moves_nothing_but_the_middle():
+    raw, ten = torch.randn(5, 3, Quantiles.parameters), torch.full((5, 3), 10.0)
+    family, size = Quantiles(), Size(ten, ten)
+    middle = np.array([0.5])
+    half = family.quantile(family.trusted(raw, 0.5), size, middle)
+    np.testing.assert_allclose(half, (10 + family.quantile(raw, size, middle)) / 2, rtol=1e-5)
+    wide = np.array([0.1, 0.9])
+    width = np.diff(family.quantile(raw, size, wide))
+    np.testing.assert_allclose(
+        np.diff(family.quantile(family.trusted(raw, 0.0), size, wide)), width, rtol=1e-3
+    )
+
+
+@pytest.fixture(scope="module")
+def december():
+    """Weekly sales of shops, of different sizes, until the weeks before the second Christmas."""
+    rng = np.random.default_rng(3)
+    weeks = np.arange(100)
+    christmas = 1.2 * np.exp(-(((weeks % 52) - 48) ** 2) / 4)
+    level = 10.0 ** rng.uniform(4, 6, (15, 1))
+    share = rng.uniform(0.7, 1.3, (15, 1))
+    target = level * (1 + christmas * share + 0.05 * rng.standard_normal((15, 100)))
+    panel = Panel(
+        Keys({"shop": np.arange(15)}),
+        Calendar("1w", np.datetime64("2023-01-06"), 96),
+        target[:, :96].astype(np.float32),
+        np.zeros(15, np.int32),
+        is_count=False,
+    )
+    return panel, target[:, 96:]
+
+
+def test_a_christmas_seen_once_is_expected_again(december, tmp_path):
+    panel, truth = december
+    forecaster = Forecaster(4, effort="quick", seed=1).fit(panel)
+    forecast = forecaster.predict(level=[80]).mean
+
+    def error(one):
+        return float(np.abs(one / truth - 1).mean())
+
+    assert error(forecast) < 0.12
+    assert error(panel.target[:, 92:96].mean(axis=1, keepdims=True)) > 0.2
+    forecaster.save(tmp_path / "model")
+    again = Forecaster.load(tmp_path / "model").predict(4, level=[80], panel=panel)
+    np.testing.assert_array_equal(again.mean, forecast)
