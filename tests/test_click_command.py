@@ -88,6 +88,8 @@ def test_rank_prints_ads_and_writes_the_whole(folder, tmp_path, monkeypatch, cap
     assert {row["ad"] for row in rows(folder / "plan.csv")} <= {row["ad"] for row in found}
     assert run(monkeypatch, "rank", folder, *common, "--what-if", "1=2") == 2
     assert "--what-if is for sales" in capsys.readouterr().err
+    assert run(monkeypatch, "rank", folder, *common, "--service-level", 90) == 2
+    assert "--service-level is for sales" in capsys.readouterr().err
 
 
 def test_negatives_kept(folder, tmp_path, monkeypatch):

@@ -226,7 +226,7 @@ def report(
         int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
     ] = None,
     stock: options.Stock = None,
-    service_level: options.ServiceLevel = 95.0,
+    service_level: options.ServiceLevel = None,
     level: options.Level = "80,95",
     clip: options.Clip = None,
     recipe: options.Recipe = None,
@@ -337,7 +337,7 @@ def rank(
         int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
     ] = None,
     stock: options.Stock = None,
-    service_level: options.ServiceLevel = 95.0,
+    service_level: options.ServiceLevel = None,
     level: options.Level = "80,95",
     clip: options.Clip = None,
     recipe: options.Recipe = None,

@@ -24,7 +24,8 @@ Stock = Annotated[
     ),
 ]
 ServiceLevel = Annotated[
-    float, typer.Option(help="Lead times that a reorder point is to get through, in per cent.")
+    float | None,
+    typer.Option(help="Lead times that a reorder point is to get through, in per cent (95)."),
 ]
 Recipe = Annotated[
     str | None,

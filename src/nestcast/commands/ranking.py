@@ -92,8 +92,7 @@ def run_rank(
     of_clicks.check(reading.exposure)
     panel, pairs = read_asked(source, wanted, reading, say)
     if panel.exposure is not None:
-        of_sales = {"--stock": selling.stock, "--daily": shown.daily, "--what-if": shown.what_if}
-        refuse_for_clicks(of_sales)
+        refuse_for_clicks(selling.of_sales | {"--daily": shown.daily, "--what-if": shown.what_if})
         clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.encoding, say)
         _rank_clicks(clicks, shown, say)
         return

@@ -61,7 +61,7 @@ def run_report(
     of_clicks.check(reading.exposure)
     panel, pairs = read_asked(source, wanted, reading, say)
     if panel.exposure is not None:
-        refuse_for_clicks({"--stock": selling.stock})
+        refuse_for_clicks(selling.of_sales)
         clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.encoding, say)
         write_click_page(clicks, wanted.model, backtest, page, say)
         return

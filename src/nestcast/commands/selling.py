@@ -24,11 +24,22 @@ class Selling:
 
     Args:
         stock: the file; else `stock.csv` of the folder, if there is one.
-        service_level: share of lead times that the reorder point is to get through, in per cent.
+        wanted_level: share of lead times that the reorder point is to get through, in per cent; 95
+            if None.
     """
 
     stock: Path | None = None
-    service_level: float = 95.0
+    wanted_level: float | None = None
+
+    @property
+    def service_level(self) -> float:
+        """The share of lead times, in per cent."""
+        return 95.0 if self.wanted_level is None else self.wanted_level
+
+    @property
+    def of_sales(self) -> dict[str, object]:
+        """The options that ads have no use for, by name."""
+        return {"--stock": self.stock, "--service-level": self.wanted_level}
 
     def check(self) -> None:
         """See before long work that the options make sense.
