@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -135,6 +136,9 @@ def test_half_of_the_influence():
     assert look.sentences() == [
         "half of the influence on 2024-01-01 comes from the last 2 of 4 steps"
     ]
+    quarter, none = (replace(look, trust=trust).sentences()[-1] for trust in (0.25, 0.0))
+    assert quarter == "forecasts go 25% of the way from simple ones to what the networks say"
+    assert none == "forecasts go nowhere from simple ones to what the networks say"
 
 
 def test_the_picture_has_a_heat_map_for_each_gate_of_each_level(fitted):

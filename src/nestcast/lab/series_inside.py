@@ -39,6 +39,7 @@ class SeriesLook:
         influences: Euclidean norm of the gradient of the mean of each period ahead with respect to
             the inputs of each step, in units of the target for one standard deviation of an input,
             shape (ahead, time).
+        trust: how far forecasts go from their base to what networks say, from 0 to 1.
     """
 
     cell: str
@@ -51,6 +52,7 @@ class SeriesLook:
     autocorrelations: dict[str, np.ndarray]
     series: int
     influences: np.ndarray
+    trust: float = 1.0
 
     @property
     def over(self) -> str:
@@ -63,7 +65,11 @@ class SeriesLook:
         shares = self.influences[0] / max(float(self.influences[0].sum()), 1e-30)
         half = 1 + int(np.searchsorted(np.cumsum(shares[::-1]), 0.5))
         steps = "the last step" if half == 1 else f"the last {half} of {len(shares)} steps"
-        return [*found, f"half of the influence on {self.ahead[0]} comes from {steps}"]
+        found.append(f"half of the influence on {self.ahead[0]} comes from {steps}")
+        if self.trust < 1:
+            way = f"{self.trust:.0%} of the way" if self.trust else "nowhere"
+            found.append(f"forecasts go {way} from simple ones to what the networks say")
+        return found
 
 
 def look_at_series(forecaster: Forecaster, panel: Panel, one: Keys, most: int = 200) -> SeriesLook:
@@ -116,6 +122,7 @@ def look_at_series(forecaster: Forecaster, panel: Panel, one: Keys, most: int = 
         {level.name: slow(k) for k, level in enumerate(traces)},
         len(many),
         influences,
+        forecaster.global_network.trust,
     )
 
 

@@ -336,8 +336,13 @@ class GlobalNetwork(Recipe):
             return question(self._cases(panel, features), at, features.length, horizon)
 
     def mean(self, raw: Tensor, size: Size) -> Tensor:
-        """The mean that raw outputs stand for, as far as they are trusted, (batch, ahead)."""
-        return self._family.mean(self._family.trusted(raw, self._settings.trust), size)
+        """The mean that raw outputs stand for, whatever the trust, shape (batch, ahead)."""
+        return self._family.mean(raw, size)
+
+    @property
+    def trust(self) -> float:
+        """How far forecasts go from their base to what the networks say, from 0 to 1."""
+        return self._settings.trust
 
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""
