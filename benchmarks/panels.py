@@ -2,7 +2,7 @@
 
     python benchmarks/panels.py ../shared/data
 
-Sums of sales by shop, category or both, by week or month, and what daily rows say of revenue. Every
+Sums of sales by shop or category, by week or month, and what daily rows say of revenue. Every
 model forecasts from the same past origins and is given the same rows. --before leaves out so many
 last periods, to look at earlier origins.
 """
@@ -53,7 +53,6 @@ KINDS = {
     "shops-weekly": Kind(DAILY, "shop_id", "1w", 8, 8, 4),
     "shops-monthly": Kind(MONTHLY, "shop_id", "1mo", 3, 2, 4),
     "categories-monthly": Kind(MONTHLY, "item_category_id", "1mo", 3, 2, 4),
-    "shops-categories-monthly": Kind(MONTHLY, "shop_id, item_category_id", "1mo", 3, 3, 2),
     "revenue-weekly": Kind(DAILY, "shop_id", "1w", 8, 8, 4, REVENUE),
     "revenue-monthly": Kind(DAILY, "shop_id", "1mo", 3, 2, 4, REVENUE),
 }

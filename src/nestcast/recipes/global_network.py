@@ -27,6 +27,7 @@ from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large, che
 from nestcast.model.population import with_series
 from nestcast.model.schema import Schema, schema_of
 from nestcast.recipes.base import Prediction, Recipe
+from nestcast.recipes.basing import learn_base
 from nestcast.recipes.batches import batches_of_similar_length
 from nestcast.recipes.holdout import HoldOut, Watch
 from nestcast.recipes.layers import layers_of
@@ -50,8 +51,6 @@ _FEWEST_HELD = 1000  # series-periods on which they are: few series tell little 
 _CLEARLY = 0.02  # nats per cell; losses on what is held back that differ less are not told apart
 _LARGEST_BATCH = 16_384  # series-steps
 _MOST_TIMES = 3  # as many members as the effort says, where each is trained for a shorter time
-_BASE_CELLS = 20_000  # series-steps from which weights of simple forecasts are learned
-_STEPS = 6  # periods ahead of each of them
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
 
@@ -88,7 +87,7 @@ class Settings:
             "schema": Schema.from_json(values["schema"]),
             "network": NetworkConfig(**network),
             "calibration": Calibration.from_json(values["calibration"]),
-            "base": values["base"] and Base.from_json(values["base"]),
+            "base": Base.from_json(values["base"]) if values.get("base") else None,
         }
         return cls(**{**values, **parts})
 
@@ -170,7 +169,7 @@ class GlobalNetwork(Recipe):
         cases = self._cases(panel, features, weight, named)
         budget = self._hold_out(cases, generator, next(stages(report, self.effort.members + 1)))
         self._add_members(budget, len(asked))
-        self._learn_base(cases, features.length, generator)
+        self._learn_base(features, features.length, generator)
         reports = stages(report, len(self.networks) + 1)
         next(reports)
         for network in self.networks:
@@ -234,7 +233,8 @@ class GlobalNetwork(Recipe):
         held_out = HoldOut(cases, self._family, until, self._settings.squared, generator)
         if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
             return budget
-        self._learn_base(cases, until, generator)
+        assert isinstance(features, Features)
+        self._learn_base(features, until, generator)
         network = ForecastNetwork(self._settings.network)
         watch = Watch(network, held_out, report, _CLEARLY)
         shorter = replace(budget, steps=budget.steps // 2)
@@ -246,29 +246,10 @@ class GlobalNetwork(Recipe):
         self._settings = replace(self._settings, calibration=calibration)
         return budget.part(watch.share)
 
-    def _learn_base(self, cases: Cases, until: int, generator: np.random.Generator) -> None:
-        """Weigh the simple forecasts by what happened before a period."""
-        features = cases.features
-        assert isinstance(features, Features)
-        start = features.start.numpy()
-        lengths = np.maximum(until - start, 0)
-        if self._settings.base is None or not lengths.any():
-            return
-        rows = generator.choice(len(lengths), _BASE_CELLS, p=lengths / lengths.sum())
-        series = torch.from_numpy(rows)
-        at = torch.from_numpy(start[rows] + generator.integers(lengths[rows]))[None]
-        last = features.horizon - 1
-        steps = torch.linspace(0, last, min(last + 1, _STEPS)).long()
-        target, known = features.targets(series, at, steps)
-        known = known & (at[..., None] + steps < until)
-        base = Base.of(
-            features.simple(series, at, steps)[0],
-            features.scale(series, at)[0, :, None],
-            steps / features.horizon,
-            target[0],
-            known[0],
-        )
-        self._settings = replace(self._settings, base=base)
+    def _learn_base(self, features: Features, until: int, generator: np.random.Generator) -> None:
+        """Weigh the simple forecasts by what happened before a period, where there is a base."""
+        if self._settings.base is not None:
+            self._settings = replace(self._settings, base=learn_base(features, until, generator))
 
     def _add_members(self, budget: Budget, asked: int) -> None:
         """Spend what short trainings save on more of them: few data make networks differ most.
