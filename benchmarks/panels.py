@@ -1,15 +1,15 @@
-"""Panels of several kinds made of the 1C data, each forecast with default settings.
+"""Panels of sums of the 1C data, and of weekly sales around a second Christmas.
 
     python benchmarks/panels.py ../shared/data
 
 Sums of sales by shop or category, by week or month, and what daily rows say of revenue. Every
-model forecasts from the same past origins and is given the same rows. --before leaves out so many
-last periods, to look at earlier origins.
+model forecasts from the same past origins and is given the same rows.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,50 +38,64 @@ SALES, REVENUE = "sum(item_cnt_day)::int", "sum(item_cnt_day * item_price)"
 
 @dataclass(frozen=True)
 class Kind:
-    """A panel, and the origins to forecast from."""
+    """A panel, and the origins to forecast from; `before` leaves out so many last periods."""
 
-    rows: str
-    keys: str
-    freq: str
+    read: Callable[[Path], Panel]
     horizon: int
     step: int
     origins: int
-    target: str = SALES
+    before: int = 0
+
+
+def sums(rows: str, key: str, freq: str, target: str = SALES) -> Callable[[Path], Panel]:
+    """Reads the sums by a key."""
+
+    def read(data: Path) -> Panel:
+        table = duckdb.sql(rows.format(keys=key, target=target, data=data)).to_arrow_table()
+        return read_panel(table, time="ds", series=key, target="y", freq=freq)
+
+    return read
+
+
+def walmart(data: Path) -> Panel:
+    """Weekly sales of 45 stores with covariates."""
+    return read_panel(
+        data / "walmart" / "walmart_weekly.csv",
+        time="Date",
+        series="Store",
+        target="Weekly_Sales",
+        freq="1w",
+        known="Holiday_Flag",
+        observed=["Temperature", "Fuel_Price", "CPI", "Unemployment"],
+    )
 
 
 KINDS = {
-    "shops-weekly": Kind(DAILY, "shop_id", "1w", 8, 8, 4),
-    "shops-monthly": Kind(MONTHLY, "shop_id", "1mo", 3, 2, 4),
-    "categories-monthly": Kind(MONTHLY, "item_category_id", "1mo", 3, 2, 4),
-    "revenue-weekly": Kind(DAILY, "shop_id", "1w", 8, 8, 4, REVENUE),
-    "revenue-monthly": Kind(DAILY, "shop_id", "1mo", 3, 2, 4, REVENUE),
+    "shops-weekly": Kind(sums(DAILY, "shop_id", "1w"), 8, 8, 4),
+    "shops-monthly": Kind(sums(MONTHLY, "shop_id", "1mo"), 3, 2, 4),
+    "categories-monthly": Kind(sums(MONTHLY, "item_category_id", "1mo"), 3, 2, 4),
+    "revenue-weekly": Kind(sums(DAILY, "shop_id", "1w", REVENUE), 8, 8, 4),
+    "revenue-monthly": Kind(sums(DAILY, "shop_id", "1mo", REVENUE), 3, 2, 4),
+    "walmart-christmas": Kind(walmart, 8, 6, 5, before=24),
 }
-
-
-def panel_of(kind: Kind, data: Path) -> Panel:
-    """The panel."""
-    rows = duckdb.sql(kind.rows.format(keys=kind.keys, target=kind.target, data=data))
-    keys = kind.keys.split(", ")
-    return read_panel(rows.to_arrow_table(), time="ds", series=keys, target="y", freq=kind.freq)
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with 1c and 1c_daily")
+    parser.add_argument("data", type=Path, help="folder with 1c, 1c_daily and walmart")
     parser.add_argument("--only", default=",".join(KINDS), help="some of " + ", ".join(KINDS))
     parser.add_argument("--models", default=MODELS)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--before", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
     print("| | " + " | ".join(METRICS) + " | RMSSE against the first, 95% interval | s |")
     print("|---" * (len(METRICS) + 3) + "|")
     for name in options.only.split(","):
         kind = KINDS[name]
-        panel = panel_of(kind, options.data)
+        panel = kind.read(options.data)
         result = backtest(
-            panel.until(len(panel.calendar) - options.before),
+            panel.until(len(panel.calendar) - kind.before),
             options.models.split(","),
             origins=kind.origins,
             horizon=kind.horizon,
