@@ -8,7 +8,7 @@ import torch
 from scipy import integrate, stats
 
 from nestcast.errors import OptionError
-from nestcast.model.continuous import Normal, Quantiles, Tweedie
+from nestcast.model.continuous import Normal, Quantiles, StudentT, Tweedie
 from nestcast.model.counts import Hurdle, NegativeBinomial, Poisson, ZeroInflated
 from nestcast.model.families import FAMILIES, likelihood
 from nestcast.model.likelihood import Size
@@ -80,6 +80,23 @@ def test_negative_binomial_and_poisson_equal_scipy_also_where_the_mean_is_large(
     np.testing.assert_array_equal(found, stats.poisson.ppf(LEVELS, mean[:, None]))
 
 
+@pytest.mark.parametrize("mean", [1e5, 1e9])
+def test_the_log_probability_of_huge_counts_and_its_gradient_are_exact_in_single_precision(
+    mean: float,
+) -> None:
+    level = torch.full((3,), mean)
+    y = level * torch.tensor([0.8, 1.0, 1.1])
+    raw = torch.tensor([[0.1, -4.0]]).repeat(3, 1).requires_grad_()
+    found = NegativeBinomial().log_prob(raw, Size(level, level), y)
+    m, spread = NegativeBinomial()._mean_and_dispersion(raw.double(), Size(level, level))
+    number = 1 / spread.detach().numpy()
+    expected = stats.nbinom.logpmf(y.numpy(), number, number / (number + m.detach().numpy()))
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-4)
+    found.sum().backward()
+    by_mean = (y - m) / (1 + spread * m)  # by the logarithm of the mean
+    np.testing.assert_allclose(raw.grad[:, 0], by_mean.detach(), rtol=1e-3)
+
+
 def test_zero_inflation_and_hurdle_only_change_how_often_there_is_none() -> None:
     raw, size = _cells(3)
     plain = _probabilities(NegativeBinomial, raw[:, :2], size)
@@ -103,6 +120,19 @@ def test_normal_equals_scipy() -> None:
     np.testing.assert_allclose(Normal().log_prob(raw, size, y), expected.logpdf(y), rtol=1e-9)
     np.testing.assert_allclose(Normal().cdf(raw, size, y), expected.cdf(y), rtol=1e-9)
     found = Normal().quantile(raw, size, LEVELS)
+    np.testing.assert_allclose(found.T, [expected.ppf(p) for p in LEVELS], rtol=1e-5)
+
+
+def test_student_t_equals_scipy() -> None:
+    raw, size = _cells(3)
+    center, width, freedom = (part.numpy() for part in StudentT()._parts(raw, size))
+    assert ((freedom > 2) & (freedom < 100)).all()
+    y = size.level * 1.3
+    expected = stats.t(freedom, center, width)
+    np.testing.assert_allclose(StudentT().log_prob(raw, size, y), expected.logpdf(y), rtol=1e-9)
+    np.testing.assert_allclose(StudentT().cdf(raw, size, y), expected.cdf(y), rtol=1e-9)
+    np.testing.assert_allclose(StudentT().mean(raw, size), expected.mean(), rtol=1e-9)
+    found = StudentT().quantile(raw, size, LEVELS)
     np.testing.assert_allclose(found.T, [expected.ppf(p) for p in LEVELS], rtol=1e-5)
 
 

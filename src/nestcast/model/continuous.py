@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from scipy import special
@@ -50,6 +52,53 @@ class Normal(Likelihood):
         standard = torch.from_numpy(special.ndtri(np.asarray(probabilities)))
         found = mean[..., None].double() + deviation[..., None].double() * standard
         return np.asarray(found, np.float32)
+
+
+class StudentT(Likelihood):
+    """Real values of which some are far from what was expected; centre, width and tails.
+
+    Between 2 and 100 degrees of freedom, so that the mean and nearly always the variance exist.
+
+    Example:
+        >>> ten = torch.tensor([10.0])
+        >>> raw, size = torch.zeros(1, 3), Size(ten, ten)
+        >>> StudentT().quantile(raw, size, np.array([0.5, 0.9])).astype(float).round(1).tolist()
+        [[10.0, 17.2]]
+    """
+
+    name = "student-t"
+    parameters = 3
+    counts = False
+
+    def _parts(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor, Tensor]:
+        """Centre, width and degrees of freedom: of raw zeros the level, half a unit and 6."""
+        width = (softplus(raw[..., 1] - 0.4328) + 1e-4) * size.unit
+        freedom = 2 + 98 * torch.sigmoid(raw[..., 2] - 3.157)
+        return size.level + raw[..., 0] * size.unit, width, freedom
+
+    def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
+        """Log-density of `y`."""
+        center, width, freedom = self._parts(raw, size)
+        half = (freedom + 1) / 2
+        peak = torch.lgamma(half) - torch.lgamma(freedom / 2) - 0.5 * (math.pi * freedom).log()
+        return peak - width.log() - half * torch.log1p(((y - center) / width) ** 2 / freedom)
+
+    def mean(self, raw: Tensor, size: Size) -> Tensor:
+        """Expected value."""
+        return self._parts(raw, size)[0]
+
+    def cdf(self, raw: Tensor, size: Size, y: Tensor) -> Doubles:
+        """Probability of `y` or less."""
+        center, width, freedom = self._parts(raw, size)
+        standard = ((y - center) / width).double().numpy()
+        return np.asarray(special.stdtr(freedom.double().numpy(), standard))
+
+    def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
+        """Quantiles of the distribution."""
+        center, width, freedom = (
+            part.double().numpy()[..., None] for part in self._parts(raw, size)
+        )
+        return np.asarray(center + width * special.stdtrit(freedom, probabilities), np.float32)
 
 
 class Tweedie(Likelihood):

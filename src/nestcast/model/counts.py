@@ -16,6 +16,7 @@ from nestcast.model.likelihood import Doubles, Floats, Likelihood, Size
 _SMALLEST = 1e-6
 _FLOOR = 0.05  # units
 _STEEPEST = 6.0  # largest logarithm of what the level is multiplied by
+_MANY = 10_000.0  # counts of which single precision leaves too little of a log-probability
 _LARGE = 200.0  # mean above which quantiles are not found by counting up
 
 
@@ -222,14 +223,18 @@ def dispersion(raw: Tensor) -> Tensor:
 
 def negative_binomial_log_prob(mean: Tensor, dispersion: Tensor, y: Tensor) -> Tensor:
     """Log-probability of counts `y` >= 0."""
+    given = y.dtype
+    if y.numel() and y.max() > _MANY:
+        mean, dispersion, y = mean.double(), dispersion.double(), y.double()
     size = 1 / dispersion
-    return (
+    found: Tensor = (
         torch.lgamma(y + size)
         - torch.lgamma(size)
         - torch.lgamma(y + 1)
         - size * torch.log1p(mean * dispersion)
         + y * (mean.log() - torch.log(mean + size))
     )
+    return found.to(given)
 
 
 def negative_binomial_quantile(mean: Tensor, dispersion: Tensor, probabilities: Doubles) -> Floats:

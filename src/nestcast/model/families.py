@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from nestcast.errors import OptionError
-from nestcast.model.continuous import Normal, Quantiles, Tweedie
+from nestcast.model.continuous import Normal, Quantiles, StudentT, Tweedie
 from nestcast.model.counts import Hurdle, NegativeBinomial, Poisson, ZeroInflated
 from nestcast.model.likelihood import Likelihood
 
 FAMILIES: dict[str, type[Likelihood]] = {
     family.name: family
-    for family in (NegativeBinomial, Poisson, ZeroInflated, Hurdle, Normal, Tweedie, Quantiles)
+    for family in (
+        NegativeBinomial,
+        Poisson,
+        ZeroInflated,
+        Hurdle,
+        Normal,
+        StudentT,
+        Tweedie,
+        Quantiles,
+    )
 }
 
 
