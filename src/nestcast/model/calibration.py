@@ -23,6 +23,7 @@ Doubles = NDArray[np.float64]
 
 _CLASSES = 4  # of volume
 _FEWEST = 200  # truths that a class needs for a curve of its own
+_DOUBT = 13  # periods of truths that count as much as no correction at all
 _TAIL = [0, 0.005, 0.01, 0.025]
 _KNOTS = np.array([*_TAIL, *np.arange(1, 20) / 20, *(1 - t for t in reversed(_TAIL))])
 
@@ -42,12 +43,15 @@ class Calibration:
     correlation: float = 0.0
 
     @classmethod
-    def of(cls, pit: Doubles, size: Doubles) -> Self:
+    def of(cls, pit: Doubles, size: Doubles, origin: NDArray[np.int64]) -> Self:
         """Learn from the past.
+
+        What moves all series of a period together does not average out over them, so periods
+        tell how much is known, not cells.
 
         Example:
             >>> too_narrow = np.clip(np.random.default_rng(1).normal(0.5, 0.4, 9000), 0, 1)
-            >>> curve = Calibration.of(too_narrow[:, None], np.ones(9000))
+            >>> curve = Calibration.of(too_narrow[:, None], np.ones(9000), np.arange(9000) % 90)
             >>> wider = curve.probabilities(np.array([0.1, 0.5, 0.9]), np.ones(1))
             >>> bool(wider[0, 0] < 0.05), bool(wider[0, 2] > 0.95)
             (True, True)
@@ -56,6 +60,7 @@ class Calibration:
             pit: probability of each truth or less, NaN where it is unknown, shape
                 (cells, periods ahead).
             size: of each series, shape (cells,).
+            origin: the first period ahead, shape (cells,).
         """
         edges = np.unique(np.quantile(size, np.arange(1, _CLASSES) / _CLASSES))
         which = np.searchsorted(edges, size)
@@ -63,9 +68,13 @@ class Calibration:
         curves = []
         for one in range(len(edges) + 1):
             members = pit[which == one]
-            curves.append(tuple(_curve(members[np.isfinite(members)], overall).tolist()))
+            curves.append(_curve(members[np.isfinite(members)], overall))
+        period = origin[:, None] + np.arange(pit.shape[1])
+        periods = len(np.unique(period[np.isfinite(pit)]))
+        weight = periods / (periods + _DOUBT)
+        drawn = [tuple((weight * one + (1 - weight) * _KNOTS).tolist()) for one in curves]
         scores = special.ndtri(np.clip(pit, 1e-4, 1 - 1e-4))
-        return cls(tuple(float(e) for e in edges), tuple(curves), _correlation(scores))
+        return cls(tuple(float(e) for e in edges), tuple(drawn), _correlation(scores))
 
     def probabilities(self, wanted: Doubles, size: Doubles) -> Doubles:
         """What to ask of the model.

@@ -118,7 +118,7 @@ class HoldOut:
     def calibration(self, network: ForecastNetwork, trust: float = 1.0) -> Calibration:
         """What the network's probabilities are worth, so far from the base."""
         horizon = self._cases.features.horizon
-        pits, sizes = [], []
+        pits, sizes, origins = [], [], []
         for held in self.asked(network):
             raw = self._family.trusted(held.raw, trust)
             upto = self._family.cdf(raw, held.size, held.target)
@@ -129,7 +129,8 @@ class HoldOut:
             pit[:, : upto.shape[1]] = np.where(held.known.numpy(), upto, np.nan)
             pits.append(pit)
             sizes.append(held.size.level[:, 0].double().numpy())
-        return Calibration.of(np.concatenate(pits), np.concatenate(sizes))
+            origins.append(np.full(len(pit), held.origin))
+        return Calibration.of(*(np.concatenate(one) for one in (pits, sizes, origins)))
 
     def asked(self, network: ForecastNetwork, most: int = _MOST_CALIBRATED) -> Iterator[Held]:
         """Forecasts from each origin of about so many series in all."""
