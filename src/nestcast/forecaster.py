@@ -55,7 +55,7 @@ class Forecaster:
             where LightGBM is installed.
         effort: of the global recipe: `quick`, `standard` or `best`.
         likelihood: of the global recipe: the family of distributions, such as `hurdle`; by default
-            negative binomial for counts and normal for other targets.
+            negative binomial for counts and Student's t for other targets.
         cell: of the networks: `nested:2`, `lstm:1`, `gru:1`, with any number of levels or layers,
             or `mlp`.
         known_assortment: whether the series asked for are known to be all that will be sold: how

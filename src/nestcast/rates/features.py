@@ -2,7 +2,8 @@
 
 At each step they say what is known before a period: the rates of a series and of the groups that
 it is in, over pasts of several lengths, each drawn towards the group above (see `hierarchy`). They
-are differences of logits from the base, from which the network starts.
+are differences of logits from the base, from which the network starts; and what these rates would
+be if ads did not wear (see `wear`).
 
 The base takes the rate of a group over a short past, and how a series differs from its group over
 a longer one: what moves from day to day moves many ads together. Which group and which pasts do
@@ -25,10 +26,12 @@ from torch import Tensor
 from nestcast.data.panel import Panel
 from nestcast.model.features import calendar_features
 from nestcast.rates.hierarchy import Hierarchy, fit_levels, hierarchy_of
+from nestcast.rates.wear import Wear, fit_wear
 
 Values = NDArray[np.float64]
 
 KEEPS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # a period counts so many times as much as the next
+_LONG = (0.9, 1.0)  # pasts over which wear counts
 _OLDEST = 30  # periods after which a series is no longer new
 _FEW = 100  # values of a column that is embedded
 _DOUBTFUL = 1.0  # impressions at the rate of all that are added to all
@@ -43,12 +46,14 @@ class RateSchema:
         concentrations: impressions that the group above counts for, at each level of the keys.
         rate: the rate of everything that the model was fitted on.
         horizon: periods ahead.
+        wear: how rates fall with what has been shown.
     """
 
     vocabularies: dict[str, list[Any]]
     concentrations: tuple[float, ...]
     rate: float
     horizon: int
+    wear: Wear = Wear()  # noqa: RUF009, it is frozen
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -57,7 +62,8 @@ class RateSchema:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The schema that was saved."""
-        return cls(**{**values, "concentrations": tuple(values["concentrations"])})
+        parts = {"concentrations": tuple(values["concentrations"])}
+        return cls(**{**values, **parts, "wear": Wear(**values.get("wear", {}))})
 
 
 def rate_schema_of(panel: Panel, horizon: int) -> RateSchema:
@@ -68,7 +74,8 @@ def rate_schema_of(panel: Panel, horizon: int) -> RateSchema:
     everything = float((clicks.sum() + 0.5) / (shown.sum() + 1))
     values = {name: np.unique(panel.keys[name]).tolist() for name in panel.keys.names}
     few = {name: found for name, found in values.items() if len(found) <= _FEW}
-    return RateSchema(few, levels, everything, horizon)
+    wear = fit_wear(panel.target.astype(float), panel.exposure.astype(float))
+    return RateSchema(few, levels, everything, horizon, wear)
 
 
 class RateFeatures:
@@ -97,10 +104,25 @@ class RateFeatures:
         self._base = torch.from_numpy(base.astype(np.float32))
         columns = [base, *(logit - base for one in logits for logit in one)]
         columns += [np.log1p(seen) for _, seen in smoothed]
+        columns += self._unworn(hierarchy, clicks, shown, base)
         self._past = torch.from_numpy(np.stack(columns, axis=-1).astype(np.float32))
         self._calendar = torch.from_numpy(
             calendar_features(panel.calendar, schema.horizon, yearly=False)
         )
+
+    def _unworn(
+        self, hierarchy: Hierarchy, clicks: Values, shown: Values, base: Values
+    ) -> list[Values]:
+        """What long pasts say once wear is taken out and put back at its present state."""
+        schema, worn = self.schema, self.schema.wear.before(shown)
+        unworn = schema.wear.unworn(clicks, shown)
+        found = [worn]
+        for keep in _LONG:
+            rates, _ = _smoothed(
+                hierarchy, schema.concentrations, schema.rate, clicks, unworn, keep
+            )
+            found += [special.logit(rate) + worn - base for rate in rates[1:]]
+        return found
 
     def sizes(self) -> tuple[int, int]:
         """How many features `past` and `ahead` give."""

@@ -97,7 +97,7 @@ class GlobalNetwork(Recipe):
 
     Args:
         effort: `quick`, `standard` or `best`: how many networks, and how long each is trained.
-        family: name of the likelihood; by default negative binomial for counts, else normal.
+        family: name of the likelihood; by default negative binomial for counts, else Student's t.
         cell: the encoder: `nested:2` (if not given), `lstm:1`, `gru:1`, with any number of levels
             or layers, or `mlp`; all of them are as large, by their number of parameters.
         squared: whether squared errors count in units of the target, the same for every series;
@@ -144,7 +144,7 @@ class GlobalNetwork(Recipe):
         generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
         schema = schema_of(panel, horizon, known_assortment=self._known_assortment)
         panel, weight, named = _population(panel, asked, generator)
-        family = self._wanted_family or ("negative-binomial" if panel.is_count else "normal")
+        family = self._wanted_family or ("negative-binomial" if panel.is_count else "student-t")
         features = Features(panel, schema)
         past, ahead = features.sizes()
         config = NetworkConfig(
