@@ -42,7 +42,7 @@ Likelihood = Annotated[
     typer.Option(
         help="What is forecast is one of: negative-binomial (counts, unless told), poisson, "
         "zero-inflated, hurdle, "
-        "normal (other numbers, unless told), tweedie, quantiles."
+        "student-t (other numbers, unless told), normal, tweedie, quantiles."
     ),
 ]
 Cell = Annotated[
