@@ -93,8 +93,11 @@ def simulated(models: list[str], seeds: int) -> None:
     from nestcast.data.simulate import simulate_ads
     from nestcast.evaluation.click_models import click_model
 
-    print("| model | error of rates | of new ads | true rates in 80% | of new ads | in 95% | new |")
-    print("|" + "---|" * 7)
+    print(
+        "| model | error of rates | of new ads | true rates in 80% | of new ads | in 95% | new "
+        "| error of rates by account |"
+    )
+    print("|" + "---|" * 8)
     for name in models:
         errors: list[list[float]] = []
         for seed in range(seeds):
@@ -127,6 +130,7 @@ def simulated(models: list[str], seeds: int) -> None:
             errors.append(row)
         mean = np.mean(errors, axis=0)
         cells = [f"{1e6 * value:.3f}" for value in mean[:2]] + [f"{v:.3f}" for v in mean[2:]]
+        cells.append(", ".join(f"{1e6 * row[0]:.2f}" for row in errors))
         print(f"| {name} | {' | '.join(cells)} |")
 
 

@@ -95,6 +95,10 @@ def test_the_log_probability_of_huge_counts_and_its_gradient_are_exact_in_single
     found.sum().backward()
     by_mean = (y - m) / (1 + spread * m)  # by the logarithm of the mean
     np.testing.assert_allclose(raw.grad[:, 0], by_mean.detach(), rtol=1e-3)
+    more, none = (level + level.sqrt()).round(), torch.zeros(3, 1)
+    found = Poisson().log_prob(none, Size(level, level), more)
+    m = Poisson().mean(none, Size(level, level)).double()
+    np.testing.assert_allclose(found, stats.poisson.logpmf(more.numpy(), m.numpy()), rtol=1e-4)
 
 
 def test_zero_inflation_and_hurdle_only_change_how_often_there_is_none() -> None:

@@ -9,9 +9,13 @@ from scipy import special
 
 from nestcast import Forecaster, Keys
 from nestcast.errors import ModelError, OptionError
+from nestcast.model.likelihood import Size
 from nestcast.rateforecast import RateForecast
 from nestcast.rates import EmpiricalBayes
 from nestcast.rates.features import RateFeatures, rate_schema_of
+from nestcast.rates.wear import Wear
+from nestcast.recipes.holdout import Held
+from nestcast.recipes.rate_network import _trust
 from tests.clicks import account
 from tests.panels import store
 
@@ -65,6 +69,49 @@ def test_features_know_nothing_of_what_comes_after():
     rows, periods = torch.arange(len(panel)), torch.arange(21)[:, None].expand(-1, len(panel))
     torch.testing.assert_close(features.past(rows, periods), other.past(rows, periods))
     torch.testing.assert_close(features.level(rows, periods), other.level(rows, periods))
+
+
+def test_long_pasts_say_what_worn_ads_have_now():
+    panel = account()
+    shown, wear = panel.exposure.astype(float), Wear(-0.4, 1000.0)
+    odds = -3 + wear.before(shown)
+    clicks = (shown * special.expit(odds[:, :-1])).astype(np.float32)
+    worn = replace(panel, target=clicks)
+    schema = replace(rate_schema_of(worn, 1), wear=wear, rate=float(special.expit(-3)))
+    features = RateFeatures(worn, schema)
+    rows, periods = torch.arange(len(panel)), torch.arange(33)[:, None].expand(-1, len(panel))
+    past = features.past(rows, periods).numpy()
+    said = past[..., -6:-2] + past[..., :1]  # of campaign and ad, over two pasts
+    np.testing.assert_allclose(said, np.repeat(odds.T[..., None], 4, axis=-1), atol=1e-3)
+    assert np.abs(past[-1, :, 0] - odds[:, -1]).max() > 0.1  # the base does not know
+
+
+def held_back(log_odds, seed, impressions=2000.0):
+    """Forecasts of 40 series from a base of log-odds -3 whose network adds 1, and what came."""
+    rng = np.random.default_rng(seed)
+    shown = torch.full((40, 5), impressions)
+    clicks = rng.binomial(shown.int().numpy(), special.expit(log_odds))
+    raw = torch.zeros(40, 5, 2)
+    raw[..., 0] = 1.0
+    size = Size(torch.full((40, 5), -3.0), shown)
+    target = torch.from_numpy(clicks.astype(np.float32))
+    return [Held(np.arange(40), 10, raw, size, target, torch.ones(40, 5, dtype=torch.bool))]
+
+
+@pytest.mark.parametrize(("truth", "trust"), [(-2.0, 1.0), (-2.5, 0.5), (-3.0, 0.0), (-3.5, 0.0)])
+def test_a_network_is_followed_as_far_as_is_best(truth, trust):
+    assert _trust(held_back(truth, seed=0), 40) == trust
+
+
+def test_a_network_that_may_be_right_by_chance_is_not_followed():
+    found = [_trust(held_back(-3.0, seed, impressions=50.0), 40) for seed in range(40)]
+    assert np.mean(np.array(found) > 0) < 0.1
+
+
+def test_a_network_is_followed_all_the_way_where_half_of_it_is_surer():
+    """One series in ten does not follow: half of the way has the smaller spread."""
+    log_odds = np.where(np.arange(40) % 10 == 0, -3.0, -2.0)[:, None]
+    assert _trust(held_back(log_odds, seed=0, impressions=300.0), 40) == 1.0
 
 
 def test_the_base_of_a_steady_rate_is_that_rate():

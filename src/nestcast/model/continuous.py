@@ -57,7 +57,9 @@ class Normal(Likelihood):
 class StudentT(Likelihood):
     """Real values of which some are far from what was expected; centre, width and tails.
 
-    Between 2 and 100 degrees of freedom, so that the mean and nearly always the variance exist.
+    Between 2 and 100 degrees of freedom, so that mean and variance exist.
+
+    Source: Lange, Little and Taylor, "Robust statistical modeling using the t distribution" (1989).
 
     Example:
         >>> ten = torch.tensor([10.0])

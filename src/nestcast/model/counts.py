@@ -83,8 +83,8 @@ class Poisson(Likelihood):
 
     def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
         """Log-probability of counts `y` >= 0."""
-        mean = self.mean(raw, size)
-        return y * mean.log() - mean - torch.lgamma(y + 1)
+        mean, count = _precise(y, self.mean(raw, size), y)
+        return (count * mean.log() - mean - torch.lgamma(count + 1)).to(y.dtype)
 
     def mean(self, raw: Tensor, size: Size) -> Tensor:
         """Expected count."""
@@ -223,18 +223,22 @@ def dispersion(raw: Tensor) -> Tensor:
 
 def negative_binomial_log_prob(mean: Tensor, dispersion: Tensor, y: Tensor) -> Tensor:
     """Log-probability of counts `y` >= 0."""
-    given = y.dtype
-    if y.numel() and y.max() > _MANY:
-        mean, dispersion, y = mean.double(), dispersion.double(), y.double()
+    mean, dispersion, count = _precise(y, mean, dispersion, y)
     size = 1 / dispersion
     found: Tensor = (
-        torch.lgamma(y + size)
+        torch.lgamma(count + size)
         - torch.lgamma(size)
-        - torch.lgamma(y + 1)
+        - torch.lgamma(count + 1)
         - size * torch.log1p(mean * dispersion)
-        + y * (mean.log() - torch.log(mean + size))
+        + count * (mean.log() - torch.log(mean + size))
     )
-    return found.to(given)
+    return found.to(y.dtype)
+
+
+def _precise(y: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+    """In double precision where counts are so large that their log-probabilities need it."""
+    large = bool(y.numel()) and bool(y.max() > _MANY)
+    return tuple(one.double() for one in given) if large else given
 
 
 def negative_binomial_quantile(mean: Tensor, dispersion: Tensor, probabilities: Doubles) -> Floats:

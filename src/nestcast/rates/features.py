@@ -53,7 +53,7 @@ class RateSchema:
     concentrations: tuple[float, ...]
     rate: float
     horizon: int
-    wear: Wear = Wear()  # noqa: RUF009, it is frozen
+    wear: Wear
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -62,8 +62,8 @@ class RateSchema:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The schema that was saved."""
-        parts = {"concentrations": tuple(values["concentrations"])}
-        return cls(**{**values, **parts, "wear": Wear(**values.get("wear", {}))})
+        concentrations, wear = tuple(values["concentrations"]), Wear(**values["wear"])
+        return cls(**{**values, "concentrations": concentrations, "wear": wear})
 
 
 def rate_schema_of(panel: Panel, horizon: int) -> RateSchema:
