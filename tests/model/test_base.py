@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from nestcast.model.base import Base, Past, SimpleForecasts
+from nestcast.model.smoothing import smooth
 
 WEEKS, SERIES = 110, 6
 NEXT = torch.arange(4)  # periods ahead
 SHARE = NEXT / len(NEXT)
+NOT = (-20.0, 0.0)  # log-odds of what does not count
 
 
 def with_a_season(season, time, seed=0):
@@ -23,7 +25,8 @@ def with_a_season(season, time, seed=0):
 
 def simple(target, season, seen=None):
     seen = torch.ones_like(target, dtype=torch.bool) if seen is None else seen
-    return SimpleForecasts(Past(target, seen, season), target)
+    smoothed = smooth(target, seen, season, max(len(NEXT), 28))
+    return SimpleForecasts(Past(target, seen, season), target, smoothed)
 
 
 def parts(target, season, origin, steps=NEXT):
@@ -39,7 +42,7 @@ def parts(target, season, origin, steps=NEXT):
 def test_what_all_series_did_a_season_ago_is_forecast_again(season, time):
     target = with_a_season(season, time + 4)
     found, unit = parts(target[:, :time], season, time)
-    certain = Base(noise=(-9.0, -9.0, -9.0))  # all that moved is signal
+    certain = Base(noise=(-9.0, -9.0, -9.0), smoothed=NOT)  # all that moved is signal
     truth = target[:, time : time + 4]
     torch.testing.assert_close(certain(found, unit, SHARE), truth, rtol=0.01, atol=0.0)
 
@@ -47,7 +50,7 @@ def test_what_all_series_did_a_season_ago_is_forecast_again(season, time):
 def test_weekdays_are_forecast_again():
     target = with_a_season(7, 60)
     found, unit = parts(target[:, :56], 7, 56)
-    forecast = Base(noise=(-9.0, -9.0, -9.0))(found, unit, SHARE)
+    forecast = Base(noise=(-9.0, -9.0, -9.0), smoothed=NOT)(found, unit, SHARE)
     torch.testing.assert_close(forecast, target[:, 56:], rtol=0.01, atol=0.0)
 
 
@@ -65,8 +68,8 @@ def test_the_end_of_a_year_is_seen_in_days():
 def of_one(moved, own):
     """What is forecast of a series of 100 when all series and it alone moved so."""
     level = torch.full((1, 1, 3), 100.0)
-    given = torch.cat([level, level * moved, level[..., :1] * own], dim=-1)
-    return float(Base()(given, level[..., 0], SHARE[:1]))
+    given = torch.cat([level, level * moved, level[..., :1] * own, level[..., :1]], dim=-1)
+    return float(Base(smoothed=NOT)(given, level[..., 0], SHARE[:1]))
 
 
 def test_large_movements_count_in_full_and_small_ones_hardly():
@@ -107,6 +110,17 @@ def test_a_series_without_a_past_is_as_large_as_usual():
     torch.testing.assert_close(forecast, scale.T.expand(2, 4))
 
 
+def test_smoothing_counts_the_more_the_better_it_forecasts():
+    def weight(smoothed):
+        found = torch.rand(500, 4, 8) * 10
+        found[..., 3:7] = 0  # nothing moves
+        truth = smoothed * found[..., 7] + (1 - smoothed) * found[..., 0]
+        base = Base.of(found, torch.ones(500, 1), SHARE, truth, torch.ones(500, 4) > 0)
+        return base.smoothed[0]
+
+    assert weight(1.0) > 0.5 > -0.5 > weight(0.0)
+
+
 def learned(noise, own, seed=0):
     """What is learned from series that move together, up to noise and what is their own."""
     rng = np.random.default_rng(seed)
@@ -135,12 +149,12 @@ def test_learning_tells_what_is_a_series_own_from_noise():
 
 
 def test_nothing_known_teaches_nothing():
-    found = torch.rand(10, 4, 7)
+    found = torch.rand(10, 4, 8)
     base = Base.of(found, torch.ones(10, 1), SHARE, torch.ones(10, 4), torch.zeros(10, 4) > 0)
     for name, value in asdict(Base()).items():
         assert getattr(base, name) == pytest.approx(value, abs=1e-4)
 
 
 def test_weights_survive_json():
-    base = Base((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (-1.0, -2.0, -3.0))
+    base = Base((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (-1.0, -2.0, -3.0), (0.5, -0.5))
     assert Base.from_json(json.loads(json.dumps(asdict(base)))) == base

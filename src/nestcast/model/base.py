@@ -18,12 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nestcast.model.smoothing import Smoothed
+
 LEVEL = 4  # periods whose mean is the present level of a series
 _WEEK = 7
 _MONTH = 28  # days
 _YEAR = 364  # days, whole weeks
 _MOST = 8.0  # times the level of then that a season may be above or below it
 _LEVELS = 3
+_SMOOTHED = 2 * _LEVELS + 1  # which part that is
 _NOISE = (0.1, 0.3, 0.3)  # before anything is learned: of all series, of one, of a year's days
 _PRIOR = 0.04  # how much a parameter that differs by 1 from what it was before must gain
 
@@ -68,14 +71,16 @@ class SimpleForecasts:
     Args:
         past: of the series.
         target: 0 where not seen, shape (series, time).
+        smoothed: what exponential smoothing says of each period.
     """
 
-    def __init__(self, past: Past, target: Tensor) -> None:
-        self._past = past
+    def __init__(self, past: Past, target: Tensor, smoothed: Smoothed) -> None:
+        self._past, self._smoothed = past, smoothed
         self._total, self._size = (_cumulated(one.sum(dim=0)) for one in (target, target.abs()))
 
     def at(self, rows: Tensor, periods: Tensor, steps: Tensor, scale: Tensor) -> Tensor:
-        """Three levels, how each moves with all series, how the last moves by itself, and the year.
+        """Three levels, how each moves with all series, how the last moves by itself, what
+        smoothing says, and the year.
 
         A series that was not there a season ago moves with all others. Of days the season is the
         week, and how all series together moved a year ago is one part more.
@@ -92,6 +97,7 @@ class SimpleForecasts:
         series, origin, scale = rows[:, None], periods[..., None], scale[..., None]
         parts = self._days if self._past.season == _WEEK else self._seasons
         found = parts(series, origin, origin + steps, scale)
+        found.insert(_SMOOTHED, self._smoothed.at(series, origin, steps, scale))
         return torch.stack(torch.broadcast_tensors(*found), dim=-1)  # type: ignore[no-untyped-call]
 
     def _seasons(
@@ -151,11 +157,14 @@ class Base:
         weights: log-odds of the levels for the first period ahead, shape (levels,).
         slopes: what is added to them for the last one, shape (levels,).
         noise: logarithms of the deviations of noise in movements, in sizes of the series.
+        smoothed: log-odds of what smoothing says against all else, for the first period ahead, and
+            what is added to them for the last one.
     """
 
     weights: tuple[float, ...] = (0.0,) * _LEVELS
     slopes: tuple[float, ...] = (0.0,) * _LEVELS
     noise: tuple[float, ...] = tuple(np.log(_NOISE).tolist())
+    smoothed: tuple[float, ...] = (0.0, 0.0)
 
     def __call__(self, parts: Tensor, unit: Tensor, share: Tensor) -> Tensor:
         """The forecasts.
@@ -168,7 +177,7 @@ class Base:
         Returns:
             Shape (..., ahead).
         """
-        given = (self.weights, self.slopes, self.noise)
+        given = (self.weights, self.slopes, self.noise, self.smoothed)
         return _weighed(parts, unit, share, *(torch.tensor(one) for one in given))
 
     @classmethod
@@ -179,7 +188,7 @@ class Base:
             parts, unit, share: see `__call__`.
             target, known: what happened, and whether that is known, shape (..., ahead).
         """
-        before = torch.tensor([*cls.weights, *cls.slopes, *cls.noise])
+        before = torch.tensor([*cls.weights, *cls.slopes, *cls.noise, *cls.smoothed])
         free = before.clone().requires_grad_()
         scaled = torch.where(known, target, 0.0) / unit
         search = torch.optim.LBFGS([free], max_iter=40, line_search_fn="strong_wolfe")
@@ -207,13 +216,20 @@ class Base:
         return cls(**{name: tuple(one) for name, one in values.items()})
 
 
-def _split(given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, slopes and noise."""
-    return given[:_LEVELS], given[_LEVELS : 2 * _LEVELS], given[2 * _LEVELS :]
+def _split(given: Tensor) -> tuple[Tensor, ...]:
+    """Weights, slopes, noise, and what is smoothed."""
+    weights, rest = given[: 2 * _LEVELS], given[2 * _LEVELS :]
+    return weights[:_LEVELS], weights[_LEVELS:], rest[: len(_NOISE)], rest[len(_NOISE) :]
 
 
 def _weighed(
-    parts: Tensor, unit: Tensor, share: Tensor, weights: Tensor, slopes: Tensor, noise: Tensor
+    parts: Tensor,
+    unit: Tensor,
+    share: Tensor,
+    weights: Tensor,
+    slopes: Tensor,
+    noise: Tensor,
+    smoothed: Tensor,
 ) -> Tensor:
     """What `Base.__call__` gives, for parameters as tensors."""
     weight = (weights + share[:, None] * slopes).softmax(dim=-1)
@@ -222,7 +238,9 @@ def _weighed(
     moved = _signal(moved, variance[..., :1])
     own = parts[..., 2 * _LEVELS] - moved[..., -1]
     found = (weight * (levels + moved)).sum(dim=-1) + _signal(own, variance[..., 1])
-    if parts.shape[-1] > 2 * _LEVELS + 1:
+    part = (smoothed[0] + share * smoothed[1]).sigmoid()
+    found = found + part * (parts[..., _SMOOTHED] - found)
+    if parts.shape[-1] > _SMOOTHED + 1:
         found = found + _signal(parts[..., -1], variance[..., 2])
     return found
 

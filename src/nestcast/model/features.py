@@ -23,6 +23,7 @@ from nestcast.model.nameparts import with_name_parts
 from nestcast.model.namerates import name_rates
 from nestcast.model.population import from_listing
 from nestcast.model.schema import Schema
+from nestcast.model.smoothing import smooth
 
 _PSEUDO_CELLS = 50.0  # of all newcomers, with which those of a group are averaged
 _OLDEST = 12  # age in periods beyond which it does not count: it would tell the date
@@ -72,7 +73,8 @@ class Features:
         self._scale = torch.from_numpy(scale)
         self._past = Past(self._target, self._seen, self.season)
         if schema.relative:
-            self._simple = SimpleForecasts(self._past, self._target)
+            self._smoothed = smooth(self._target, self._seen, self.season, schema.horizon)
+            self._simple = SimpleForecasts(self._past, self._target, self._smoothed)
         self._calendar = torch.from_numpy(
             calendar_features(calendar, schema.horizon, schema.yearly)
         )
@@ -143,6 +145,10 @@ class Features:
         """
         return self._scale[rows, periods]
 
+    def error(self, rows: Tensor, periods: Tensor) -> Tensor:
+        """Absolute error of smoothing so far, where targets are relative; as for `scale`."""
+        return self._smoothed.error_at(rows, periods, self.scale(rows, periods))
+
     def simple(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
         """Parts of the base, where targets are relative; see `SimpleForecasts.at`."""
         return self._simple.at(rows, periods, steps, self.scale(rows, periods))
@@ -165,7 +171,12 @@ class Features:
             (own_age == 0).float(),
             (periods <= self._listed[rows]).float(),
         ]
-        if not schema.relative:
+        if schema.relative:
+            error = self.error(rows, periods)
+            told = self._smoothed.at(rows, periods, torch.zeros((), dtype=torch.long), scale)
+            apart = [((one - told) / error).asinh() for one in (last, scale)]
+            columns += [*apart, (error / scale).log()]
+        else:
             columns += [last / schema.typical, scale / schema.typical]
         for code, means in (*self._means, *self._newcomers, *self._shares):
             columns.append((means[code[rows], periods] / self._small).asinh())
@@ -212,6 +223,10 @@ class Features:
             last_year, year_seen = self._past.before(series, target - self.schema.year, origin)
             columns += [last_year / scale, year_seen.float()]
         before = origin - lag  # of the last period known, as long ago; means are one later
+        if self.schema.relative:
+            told = self._smoothed.at(series, origin, steps, scale)
+            apart = (same * growth - told) / self.error(rows, periods)[..., None]
+            columns += [told / scale, torch.where(seen, apart.asinh(), 0.0)]
         for code, means in self._means[: len(self.schema.groups)]:
             at = (means[code[series], (target - lag + 1).clamp(min=0)] / self._small).asinh()
             then = (means[code[series], before.clamp(min=0)] / self._small).asinh()

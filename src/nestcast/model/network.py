@@ -56,8 +56,12 @@ class ForecastNetwork(nn.Module):
 
     past_center: Tensor
     past_spread: Tensor
+    past_low: Tensor
+    past_high: Tensor
     ahead_center: Tensor
     ahead_spread: Tensor
+    ahead_low: Tensor
+    ahead_high: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -70,6 +74,8 @@ class ForecastNetwork(nn.Module):
         for name, size in (("past", config.past), ("ahead", config.ahead)):
             self.register_buffer(f"{name}_center", torch.zeros(size))
             self.register_buffer(f"{name}_spread", torch.ones(size))
+            self.register_buffer(f"{name}_low", torch.full((size,), -_FARTHEST))
+            self.register_buffer(f"{name}_high", torch.full((size,), _FARTHEST))
         self.statics = sum(widths)
         self.encoder_inputs = width = config.past + config.ahead + self.statics
         self.encoder = Encoder(config, width, self.statics)
@@ -87,6 +93,10 @@ class ForecastNetwork(nn.Module):
             # What did not vary has taught nothing: the day it does, it must not count.
             spread = torch.where(spread < 1e-3, torch.inf, spread.clamp(min=0.05))
             getattr(self, f"{name}_spread").copy_(spread)
+            # Beyond what training has seen, a line that was learned leads anywhere.
+            seen = self._standard(name, sample)
+            getattr(self, f"{name}_low").copy_(seen.amin(dim=0))
+            getattr(self, f"{name}_high").copy_(seen.amax(dim=0))
 
     def forward(
         self, past: Tensor, ahead: Tensor, codes: Tensor, last: Tensor | None = None
@@ -116,8 +126,8 @@ class ForecastNetwork(nn.Module):
             Shape (steps, batch, inputs) and (batch, static), and `ahead`; past and ahead are then
             in standard deviations.
         """
-        past = ((past - self.past_center) / self.past_spread).clamp(-_FARTHEST, _FARTHEST)
-        ahead = ((ahead - self.ahead_center) / self.ahead_spread).clamp(-_FARTHEST, _FARTHEST)
+        past = self._standard("past", past).clamp(self.past_low, self.past_high)
+        ahead = self._standard("ahead", ahead).clamp(self.ahead_low, self.ahead_high)
         static = torch.cat(
             [past.new_zeros(len(codes), 0)]
             + [embed(code) for embed, code in zip(self.embeddings, codes.T, strict=True)],
@@ -125,6 +135,12 @@ class ForecastNetwork(nn.Module):
         )
         x = torch.cat([past, ahead[:, :, 0], static.expand(len(past), -1, -1)], dim=-1)
         return x, static, ahead
+
+    def _standard(self, name: str, features: Tensor) -> Tensor:
+        """Features in standard deviations."""
+        center: Tensor = getattr(self, f"{name}_center")
+        spread: Tensor = getattr(self, f"{name}_spread")
+        return ((features - center) / spread).clamp(-_FARTHEST, _FARTHEST)
 
     def read(self, x: Tensor, static: Tensor, ahead: Tensor, last: Tensor | None = None) -> Tensor:
         """From what `inputs` gives to what `forward` returns."""

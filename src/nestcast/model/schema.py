@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nestcast.data.keys import item_column
 from nestcast.data.panel import Panel
@@ -15,6 +16,7 @@ from nestcast.model.nameparts import with_name_parts
 from nestcast.model.namerates import has_names
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
+_STEADY = 3.0  # the same where most are not 0
 _YEARS = 4  # from which on the time of the year is an input
 _FEW = 100  # values of a name's part, to be crossed with another key or embedded
 
@@ -92,7 +94,8 @@ def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False)
     several_keys = panel.is_count and len(panel.keys.names) > 1
     of_items = [(name,) for name, (key, _) in found.items() if key == item]
     newcomers = [*(group for group in groups if item not in group), *of_items]
-    size = np.abs(panel.target[np.isfinite(panel.target) & (panel.target != 0)])
+    begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
+    seen = np.abs(panel.target[begun & np.isfinite(panel.target)])
     embedded = [*choose_embedded(panel), *(n for n, (_, size_) in found.items() if size_ <= _FEW)]
     return Schema(
         groups=groups,
@@ -100,8 +103,8 @@ def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False)
         newcomers=tuple(newcomers) if several_keys else (),
         vocabularies={name: np.unique(column(parted, name)).tolist() for name in embedded},
         item=item,
-        relative=not panel.is_count or (len(size) > 0 and float(size.mean()) > _LARGE),
-        typical=_typical(panel),
+        relative=not panel.is_count or _large(seen),
+        typical=max(float(seen.mean(dtype=np.float64)) if len(seen) else 0.0, 1e-3),
         horizon=horizon,
         year=panel.calendar.year,
         yearly=len(panel.calendar) >= _YEARS * panel.calendar.year,
@@ -119,7 +122,8 @@ def _of_items(panel: Panel, item: str, groups: Sequence[Group]) -> tuple[Group, 
     return tuple(group for group in groups if all(grouping.owner(name) == item for name in group))
 
 
-def _typical(panel: Panel) -> float:
-    begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
-    seen = np.abs(panel.target[begun & np.isfinite(panel.target)])
-    return max(float(seen.mean(dtype=np.float64)) if len(seen) else 0.0, 1e-3)
+def _large(seen: NDArray[np.float32]) -> bool:
+    """Whether counts are so large, or so steady, that a series tells by itself what comes."""
+    some = seen[seen != 0]
+    least = _STEADY if len(some) > len(seen) / 2 else _LARGE
+    return len(some) > 0 and float(some.mean(dtype=np.float64)) > least

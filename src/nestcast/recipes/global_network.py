@@ -193,8 +193,11 @@ class GlobalNetwork(Recipe):
             if settings.base is not None:
                 parts = features.simple(series, periods, steps)
                 level = settings.base(parts, scale, steps / features.horizon)
-            unit = torch.full_like(scale, _UNIT * settings.schema.typical)
-            return Size(level, unit if settings.squared else scale)
+            if settings.squared:
+                return Size(level, torch.full_like(scale, _UNIT * settings.schema.typical))
+            if settings.base is not None and not self._family.counts:
+                return Size(level, 2 * features.error(series, periods)[..., None])
+            return Size(level, scale)
 
         weight = torch.ones(len(panel)) if weight is None else weight
         return Cases(features, self._codes(panel), size, weight, named, self._settings.context)
