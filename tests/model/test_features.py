@@ -232,3 +232,24 @@ def test_a_model_of_few_seasons_reads_as_many_inputs_from_a_longer_panel():
     schema = schema_of(shorter, 2)
     assert Features(panel, schema).sizes() == Features(shorter, schema).sizes()
     assert Features(panel, schema_of(panel, 2)).sizes()[1] == Features(panel, schema).sizes()[1] + 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "relative"),
+    [
+        ([1, 2, 0, 1], False),  # small
+        ([8, 0, 7, 9], True),  # steady
+        ([8, 0, 0, 0, 7], False),  # mostly nothing
+        ([0, 0, 0, 900], True),  # large
+        ([0, 0, 0, 0], False),
+    ],
+)
+def test_large_and_steady_counts_are_forecast_from_what_series_did(counts, relative):
+    panel = Panel(
+        Keys({"item": np.array([1])}),
+        Calendar("1w", np.datetime64("2024-01-01"), len(counts)),
+        np.array([counts], np.float32),
+        np.array([0], np.int32),
+    )
+    assert schema_of(panel).relative is relative
+    assert schema_of(replace(panel, is_count=False)).relative

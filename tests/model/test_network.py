@@ -41,6 +41,18 @@ def test_no_step_sees_a_later_one_and_all_is_trained(cell):
     assert all(weight.grad is not None for weight in network.parameters())
 
 
+def test_inputs_beyond_what_was_seen_are_taken_as_the_ends_of_it():
+    network = ForecastNetwork(CONFIG).eval()
+    past, ahead, codes = inputs()
+    network.standardise(past.flatten(0, 1), ahead.flatten(0, 2))
+    torch.nn.init.normal_(network.head.last.weight)
+    high, far = past.flatten(0, 1).amax(dim=0), ahead.flatten(0, 2).amin(dim=0)
+    ends = network(high.expand_as(past), far.expand_as(ahead), codes)
+    beyond = network(high.expand_as(past) + 5, far.expand_as(ahead) - 5, codes)
+    torch.testing.assert_close(beyond, ends, rtol=0, atol=0)
+    assert not torch.equal(network(past, ahead, codes), ends)
+
+
 @pytest.mark.parametrize("cell", ["nested:2", "lstm:2", "gru:2"])
 def test_the_first_state_knows_what_the_series_is(cell):
     network = ForecastNetwork(as_large(CONFIG, cell)).eval()

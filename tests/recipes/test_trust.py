@@ -54,6 +54,17 @@ def test_one_lucky_period_is_not_enough():
     assert trust(np.where(np.arange(PERIODS)[:, None] < 9, truth, 0), truth) == 1.0
 
 
+def test_what_helps_on_most_and_harms_on_the_largest_is_not_trusted():
+    truth = np.abs(noise(1)) + 0.1
+    truth[:, 0] = 1
+    said = truth.copy()
+    said[:, 0] = -5
+    assert np.abs(said - truth).sum() < np.abs(truth).sum()
+    assert trust(said, truth) == 0.0
+    said[:, 0] = 1
+    assert trust(said, truth) == 1.0
+
+
 def test_trust_moves_nothing_but_the_middle():
     raw, ten = torch.randn(5, 3, Quantiles.parameters), torch.full((5, 3), 10.0)
     family, size = Quantiles(), Size(ten, ten)
