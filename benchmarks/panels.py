@@ -9,7 +9,7 @@ model forecasts from the same past origins and is given the same rows.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,11 @@ import duckdb
 import torch
 
 from nestcast import Panel, backtest, read_panel
+from nestcast.evaluation.registry import Contender
+from nestcast.evaluation.results import Backtest
 
 MODELS = "nestcast,ets,tsb,seasonal-naive,lightgbm"
+LEVEL = (80.0, 95.0)
 METRICS = ("rmsse", "rmse", "quantile-loss", "coverage-80", "coverage-95")
 
 MONTHLY = """
@@ -45,6 +48,27 @@ class Kind:
     step: int
     origins: int
     before: int = 0
+    ask: str = "known"
+    clip: tuple[float, float] | None = None
+
+    def panel(self, data: Path) -> Panel:
+        """Its periods that count."""
+        panel = self.read(data)
+        return panel.until(len(panel.calendar) - self.before)
+
+    def forecast(self, panel: Panel, models: Sequence[str | Contender], seeds: int) -> Backtest:
+        """Scores of models."""
+        return backtest(
+            panel,
+            models,
+            origins=self.origins,
+            horizon=self.horizon,
+            step=self.step,
+            ask=self.ask,
+            clip=self.clip,
+            level=LEVEL,
+            seeds=seeds,
+        )
 
 
 def sums(rows: str, key: str, freq: str, target: str = SALES) -> Callable[[Path], Panel]:
@@ -89,34 +113,34 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| | " + " | ".join(METRICS) + " | RMSSE against the first, 95% interval | s |")
-    print("|---" * (len(METRICS) + 3) + "|")
+    print(head(METRICS, "RMSSE"))
     for name in options.only.split(","):
         kind = KINDS[name]
-        panel = kind.read(options.data)
-        result = backtest(
-            panel.until(len(panel.calendar) - kind.before),
-            options.models.split(","),
-            origins=kind.origins,
-            horizon=kind.horizon,
-            step=kind.step,
-            ask="known",
-            level=[80, 95],
-            seeds=options.seeds,
-        )
-        away = {one.model: one for one in result.differences("rmsse")}
-        means = {metric: result.means(metric) for metric in METRICS}
-        for model in sorted(result.models, key=means["rmsse"].__getitem__):
-            cells = [f"{means[metric][model]:.4g}" for metric in METRICS]
-            one = away[model]
-            if model != result.models[0]:
-                cells.append(
-                    f"{one.percent:+.1f}% ({one.percent_low:+.1f} to {one.percent_high:+.1f})"
-                )
-            else:
-                cells.append("")
-            cells.append(f"{sum(result.seconds()[model]):.0f}")
-            print(f"| {name}: {model} | {' | '.join(cells)} |", flush=True)
+        models = options.models.split(",")
+        result = kind.forecast(kind.panel(options.data), models, options.seeds)
+        print(*lines(name, result, METRICS), sep="\n", flush=True)
+
+
+def head(metrics: Sequence[str], first: str) -> str:
+    """The head of a table of `lines`."""
+    columns = ["", *metrics, f"{first} against the first, 95% interval", "s"]
+    return f"| {' | '.join(columns)} |\n" + "|---" * len(columns) + "|"
+
+
+def lines(name: str, result: Backtest, metrics: Sequence[str]) -> Iterator[str]:
+    """A table's line for each model, the best first; differences are of the first metric."""
+    away = {one.model: one for one in result.differences(metrics[0])}
+    means = {metric: result.means(metric) for metric in metrics}
+    for model in sorted(result.models, key=means[metrics[0]].__getitem__):
+        cells = [f"{means[metric][model]:.4g}" for metric in metrics]
+        one = away.get(model)
+        if one is None or model == result.models[0]:
+            cells.append("")
+        else:
+            interval = f"({one.percent_low:+.1f} to {one.percent_high:+.1f})"
+            cells.append(f"{one.percent:+.1f}% {interval}")
+        cells.append(f"{sum(result.seconds()[model]):.0f}")
+        yield f"| {name}: {model} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

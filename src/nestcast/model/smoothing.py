@@ -89,7 +89,7 @@ def smooth(target: Tensor, seen: Tensor, season: int, horizon: int) -> Smoothed:
         >>> seen = torch.ones_like(target, dtype=torch.bool)
         >>> _, forecast, error = smooth(target, seen, season=12, horizon=2)
         >>> [round(value, 1) for value in forecast[0, -1].tolist()]
-        [9.4, 9.9]
+        [9.2, 9.6]
 
     Args:
         target: 0 where not seen, shape (series, time).
