@@ -16,7 +16,8 @@ from nestcast.model.nameparts import with_name_parts
 from nestcast.model.namerates import has_names
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
-_STEADY = 3.0  # the same where most are not 0
+_STEADY = 3.0  # the same where few are 0
+_FEW_ZEROS = 0.25  # share of zeros, at most
 _YEARS = 4  # from which on the time of the year is an input
 _FEW = 100  # values of a name's part, to be crossed with another key or embedded
 
@@ -125,5 +126,5 @@ def _of_items(panel: Panel, item: str, groups: Sequence[Group]) -> tuple[Group, 
 def _large(seen: NDArray[np.float32]) -> bool:
     """Whether counts are so large, or so steady, that a series tells by itself what comes."""
     some = seen[seen != 0]
-    least = _STEADY if len(some) > len(seen) / 2 else _LARGE
+    least = _STEADY if len(some) >= (1 - _FEW_ZEROS) * len(seen) else _LARGE
     return len(some) > 0 and float(some.mean(dtype=np.float64)) > least
