@@ -65,7 +65,7 @@ def test_inputs_do_not_see_the_period_they_forecast_or_later(panel, origin):
     torch.testing.assert_close(one.past(rows, now), other.past(rows, now))
     torch.testing.assert_close(one.ahead(rows, now, steps), other.ahead(rows, now, steps))
     torch.testing.assert_close(one.scale(rows, now), other.scale(rows, now))
-    if one.schema.relative:
+    if one.schema.based:
         simple = one.simple(rows, now, steps)
         torch.testing.assert_close(simple, other.simple(rows, now, steps))
         assert not torch.equal(one.simple(rows, periods, steps), other.simple(rows, periods, steps))
@@ -82,7 +82,7 @@ def test_inputs_do_not_depend_on_how_long_the_panel_is(panel):
     torch.testing.assert_close(one.past(rows, periods), other.past(rows, periods))
     steps = torch.arange(3)
     torch.testing.assert_close(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
-    if one.schema.relative:
+    if one.schema.based:
         simple, longer = (each.simple(rows, periods, steps) for each in (one, other))
         torch.testing.assert_close(simple, longer)
 
@@ -235,7 +235,7 @@ def test_a_model_of_few_seasons_reads_as_many_inputs_from_a_longer_panel():
 
 
 @pytest.mark.parametrize(
-    ("counts", "relative"),
+    ("counts", "based"),
     [
         ([1, 2, 0, 1], False),  # small
         ([8, 0, 7, 9], True),  # steady
@@ -244,12 +244,12 @@ def test_a_model_of_few_seasons_reads_as_many_inputs_from_a_longer_panel():
         ([0, 0, 0, 0], False),
     ],
 )
-def test_large_and_steady_counts_are_forecast_from_what_series_did(counts, relative):
+def test_large_and_steady_counts_are_forecast_from_what_series_did(counts, based):
     panel = Panel(
         Keys({"item": np.array([1])}),
         Calendar("1w", np.datetime64("2024-01-01"), len(counts)),
         np.array([counts], np.float32),
         np.array([0], np.int32),
     )
-    assert schema_of(panel).relative is relative
-    assert schema_of(replace(panel, is_count=False)).relative
+    assert schema_of(panel).based is based
+    assert schema_of(replace(panel, is_count=False)).based

@@ -72,7 +72,7 @@ class Features:
         self.power = max(float((self._target[::every] ** 2).mean()), 1e-12)  # mean square
         self._scale = torch.from_numpy(scale)
         self._past = Past(self._target, self._seen, self.season)
-        if schema.relative:
+        if schema.based:
             self._smoothed = smooth(self._target, self._seen, self.season, schema.horizon)
             self._simple = SimpleForecasts(self._past, self._target, self._smoothed)
         self._calendar = torch.from_numpy(
@@ -146,11 +146,11 @@ class Features:
         return self._scale[rows, periods]
 
     def error(self, rows: Tensor, periods: Tensor) -> Tensor:
-        """Absolute error of smoothing so far, where targets are relative; as for `scale`."""
+        """Absolute error of smoothing so far, where there is a base; as for `scale`."""
         return self._smoothed.error_at(rows, periods, self.scale(rows, periods))
 
     def simple(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
-        """Parts of the base, where targets are relative; see `SimpleForecasts.at`."""
+        """Parts of the base, where there is one; see `SimpleForecasts.at`."""
         return self._simple.at(rows, periods, steps, self.scale(rows, periods))
 
     def past(self, rows: Tensor, periods: Tensor) -> Tensor:
@@ -171,12 +171,12 @@ class Features:
             (own_age == 0).float(),
             (periods <= self._listed[rows]).float(),
         ]
-        if schema.relative:
+        if schema.based:
             error = self.error(rows, periods)
             told = self._smoothed.at(rows, periods, torch.zeros((), dtype=torch.long), scale)
             apart = [((one - told) / error).asinh() for one in (last, scale)]
             columns += [*apart, (error / scale).log()]
-        else:
+        if not schema.relative:
             columns += [last / schema.typical, scale / schema.typical]
         for code, means in (*self._means, *self._newcomers, *self._shares):
             columns.append((means[code[rows], periods] / self._small).asinh())
@@ -223,7 +223,7 @@ class Features:
             last_year, year_seen = self._past.before(series, target - self.schema.year, origin)
             columns += [last_year / scale, year_seen.float()]
         before = origin - lag  # of the last period known, as long ago; means are one later
-        if self.schema.relative:
+        if self.schema.based:
             told = self._smoothed.at(series, origin, steps, scale)
             apart = (same * growth - told) / self.error(rows, periods)[..., None]
             columns += [told / scale, torch.where(seen, apart.asinh(), 0.0)]

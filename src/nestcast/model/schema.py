@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nestcast.data.keys import item_column
 from nestcast.data.panel import Panel
@@ -33,6 +32,7 @@ class Schema:
         vocabularies: column -> its values, whose positions are inputs.
         item: the key column of the item.
         relative: whether targets are divided by the mean size of their series so far.
+        based: whether forecasts start from what each series by itself says.
         typical: the mean absolute target, the size of a series without a past.
         horizon: periods ahead.
         year: periods in a year.
@@ -52,6 +52,7 @@ class Schema:
     vocabularies: dict[str, list[Any]]
     item: str
     relative: bool
+    based: bool
     typical: float
     horizon: int = 1
     year: int = 12
@@ -97,6 +98,9 @@ def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False)
     newcomers = [*(group for group in groups if item not in group), *of_items]
     begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
     seen = np.abs(panel.target[begun & np.isfinite(panel.target)])
+    some = seen[seen != 0]
+    zeros = 1 - len(some) / max(len(seen), 1)
+    mean = float(some.mean(dtype=np.float64)) if len(some) else 0.0
     embedded = [*choose_embedded(panel), *(n for n, (_, size_) in found.items() if size_ <= _FEW)]
     return Schema(
         groups=groups,
@@ -104,7 +108,8 @@ def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False)
         newcomers=tuple(newcomers) if several_keys else (),
         vocabularies={name: np.unique(column(parted, name)).tolist() for name in embedded},
         item=item,
-        relative=not panel.is_count or _large(seen),
+        relative=not panel.is_count or mean > _LARGE,
+        based=not panel.is_count or mean > _LARGE or (mean > _STEADY and zeros <= _FEW_ZEROS),
         typical=max(float(seen.mean(dtype=np.float64)) if len(seen) else 0.0, 1e-3),
         horizon=horizon,
         year=panel.calendar.year,
@@ -121,10 +126,3 @@ def _of_items(panel: Panel, item: str, groups: Sequence[Group]) -> tuple[Group, 
     """Those groups that consist of items, whatever the shop."""
     grouping = Grouping(with_name_parts(panel)[0])
     return tuple(group for group in groups if all(grouping.owner(name) == item for name in group))
-
-
-def _large(seen: NDArray[np.float32]) -> bool:
-    """Whether counts are so large, or so steady, that a series tells by itself what comes."""
-    some = seen[seen != 0]
-    least = _STEADY if len(some) >= (1 - _FEW_ZEROS) * len(seen) else _LARGE
-    return len(some) > 0 and float(some.mean(dtype=np.float64)) > least

@@ -163,7 +163,7 @@ class GlobalNetwork(Recipe):
             schema=schema,
             network=config,
             calibration=Calibration(),
-            base=Base() if schema.relative else None,
+            base=Base() if schema.based else None,
         )
         self._build()
         cases = self._cases(panel, features, weight, named)
