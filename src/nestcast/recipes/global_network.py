@@ -51,6 +51,7 @@ _FEWEST_HELD = 1000  # series-periods on which they are: few series tell little 
 _CLEARLY = 0.02  # nats per cell; losses on what is held back that differ less are not told apart
 _LARGEST_BATCH = 16_384  # series-steps
 _MOST_TIMES = 3  # as many members as the effort says, where each is trained for a shorter time
+_ERRORS = 2.0  # errors of smoothing that one raw unit of a real value is
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
 
@@ -196,7 +197,7 @@ class GlobalNetwork(Recipe):
             if settings.squared:
                 return Size(level, torch.full_like(scale, _UNIT * settings.schema.typical))
             if settings.base is not None and not self._family.counts:
-                return Size(level, 2 * features.error(series, periods)[..., None])
+                return Size(level, _ERRORS * features.error(series, periods)[..., None])
             return Size(level, scale)
 
         weight = torch.ones(len(panel)) if weight is None else weight
