@@ -156,6 +156,18 @@ def test_any_table_is_read_by_naming_its_columns(run, tmp_path):
     ]
 
 
+def test_what_must_be_known_ahead_is_missed_before_training(run, tmp_path):
+    rows = tmp_path / "rows.csv"
+    lines = [f"2024-{1 + m:02}-01,{s},{m + s},{m % 2}" for m in range(12) for s in range(5)]
+    rows.write_text("\n".join(["date,shop,sold,campaign", *lines]))
+    columns = ("--series", "shop", "--target", "sold", "--time", "date", "--known", "campaign")
+    code, _, err = run("forecast", rows, *columns, "--freq", "1mo", "-o", tmp_path / "forecast.csv")
+    assert code != 0
+    assert re.search(r"campaign is known ahead.*--future", err)
+    assert "epoch" not in err
+    assert not (tmp_path / "forecast.csv").exists()
+
+
 def test_bad_rows_are_set_aside_and_counted(run, store, tmp_path):
     with (store / "sales_train.csv").open("a") as lines:
         lines.write("01.02.2014,13,1,1,10,many\n")

@@ -300,7 +300,7 @@ def test_covariates_known_ahead_are_used_and_must_be_given_ahead():
     without = replace(panel, known={"campaign": np.append(campaign[:40], np.float32(0))})
     high, low = (forecaster.predict(panel=one).mean.mean() for one in (with_it, without))
     assert high > 1.7 * low
-    with pytest.raises(ModelError, match=r"campaign is known ahead.*--future"):
+    with pytest.raises(DataError, match=r"campaign is known ahead.*--future"):
         forecaster.predict(panel=replace(panel, known={"campaign": campaign[:40]}))
     with pytest.raises(ModelError, match="learned from campaign"):
         forecaster.predict(panel=replace(panel, known={}))

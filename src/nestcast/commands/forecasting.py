@@ -11,6 +11,7 @@ from nestcast.commands.kept import Kept
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
 from nestcast.data import Keys, Panel
+from nestcast.data.covariates import check_known_ahead
 from nestcast.data.pairs import Pairs, find_pairs
 from nestcast.errors import OptionError
 from nestcast.files import check_place
@@ -137,6 +138,8 @@ def forecast_sales(
         NestcastError: whatever a user can mend.
     """
     keys = panel.keys if pairs is None else pairs.keys
+    if wanted.model is None and wanted.recipe != "seed":  # which uses no covariates
+        check_known_ahead(panel, wanted.horizon or 1)
     forecaster = ready(panel, keys, wanted, say)
     horizon, folder = wanted.horizon or forecaster.horizon, wanted.model or wanted.save_model
     kept = None

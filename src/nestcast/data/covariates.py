@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -85,6 +85,25 @@ def with_future(panel: Panel, ahead: Panel, names: Sequence[str]) -> Panel:
         values[:, period[after]] = found[:, after]
         known[name] = values
     return replace(panel, known=known)
+
+
+def check_known_ahead(panel: Panel, horizon: int, names: Iterable[str] | None = None) -> None:
+    """See that covariates known ahead are known of all periods to forecast.
+
+    Args:
+        panel: what is known.
+        horizon: periods to forecast.
+        names: the covariates, if not all of them.
+
+    Raises:
+        DataError: one is not.
+    """
+    for name in panel.known if names is None else names:
+        if panel.known[name].shape[-1] < len(panel.calendar) + horizon:
+            raise DataError(
+                f"{name} is known ahead, but its values in the next {horizon} periods are not all "
+                "given: name a table of them with --future."
+            )
 
 
 def shared_once(panel: Panel) -> Panel:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nestcast.data.covariates import check_known_ahead
 from nestcast.data.keys import Keys, numbered
 from nestcast.data.panel import Panel
 from nestcast.errors import ModelError, OptionError
@@ -385,7 +386,8 @@ def _check_covariates(panel: Panel, schema: Schema, horizon: int) -> None:
     """See that what the networks learned from is there.
 
     Raises:
-        ModelError: it is not.
+        ModelError: a column is missing.
+        DataError: one that is known ahead ends too early.
     """
     for name in schema.observed:
         if name not in panel.observed:
@@ -393,11 +395,7 @@ def _check_covariates(panel: Panel, schema: Schema, horizon: int) -> None:
     for name in schema.known:
         if name not in panel.known:
             raise ModelError(f"the model learned from {name}: give the column again.")
-        if panel.known[name].shape[-1] < len(panel.calendar) + horizon:
-            raise ModelError(
-                f"{name} is known ahead, but its values in the next {horizon} periods are not all "
-                "given: name a table of them with --future."
-            )
+    check_known_ahead(panel, horizon, schema.known)
 
 
 def _positions(values: NDArray[Any], vocabulary: Sequence[Any]) -> NDArray[np.int64]:
