@@ -11,7 +11,7 @@ from nestcast.model.smoothing import smooth
 WEEKS, SERIES = 110, 6
 NEXT = torch.arange(4)  # periods ahead
 SHARE = NEXT / len(NEXT)
-NOT = (-20.0, 0.0)  # log-odds of what does not count
+NOT = (-20.0, 0.0, 0.0)  # log-odds of what does not count
 
 
 def with_a_season(season, time, seed=0):
@@ -26,7 +26,8 @@ def with_a_season(season, time, seed=0):
 def simple(target, season, seen=None):
     seen = torch.ones_like(target, dtype=torch.bool) if seen is None else seen
     smoothed = smooth(target, seen, season, max(len(NEXT), 28))
-    return SimpleForecasts(Past(target, seen, season), target, smoothed)
+    scale = target.new_ones(len(target), target.shape[1] + 1)
+    return SimpleForecasts(Past(target, seen, season), smoothed, scale)
 
 
 def parts(target, season, origin, steps=NEXT):
@@ -68,7 +69,8 @@ def test_the_end_of_a_year_is_seen_in_days():
 def of_one(moved, own):
     """What is forecast of a series of 100 when all series and it alone moved so."""
     level = torch.full((1, 1, 3), 100.0)
-    given = torch.cat([level, level * moved, level[..., :1] * own, level[..., :1]], dim=-1)
+    last = [level[..., :1] * own, level[..., :1], torch.zeros(1, 1, 1)]
+    given = torch.cat([level, level * moved, *last], dim=-1)
     return float(Base(smoothed=NOT)(given, level[..., 0], SHARE[:1]))
 
 
@@ -112,13 +114,53 @@ def test_a_series_without_a_past_is_as_large_as_usual():
 
 def test_smoothing_counts_the_more_the_better_it_forecasts():
     def weight(smoothed):
-        found = torch.rand(500, 4, 8) * 10
-        found[..., 3:7] = 0  # nothing moves
+        found = torch.rand(500, 4, 9) * 10
+        found[..., 3:7] = found[..., 8] = 0  # nothing moves, and nothing has been better
         truth = smoothed * found[..., 7] + (1 - smoothed) * found[..., 0]
         base = Base.of(found, torch.ones(500, 1), SHARE, truth, torch.ones(500, 4) > 0)
         return base.smoothed[0]
 
     assert weight(1.0) > 0.5 > -0.5 > weight(0.0)
+
+
+def test_smoothing_counts_the_more_the_better_it_was_for_that_series():
+    time = np.arange(73)
+    rng = np.random.default_rng(5)
+    trend = 100 + 10 * time  # of which simple forecasts know nothing
+    walk = 500 + 40 * np.cumsum(rng.standard_normal((3, 73)), axis=1)
+    target = torch.from_numpy(np.vstack([trend, walk]).astype(np.float32))
+    target, after = target[:, :72], target[:, 72]
+    found, unit = parts(target, 12, 72)
+    better = found[:, 0, 8]
+    assert better[0] > 2
+    assert better[0] > better[1:].max() + 1
+    apart = (Base()(found, unit, SHARE)[:, 0] - found[:, 0, 7]).abs()
+    assert apart[0] < 1
+    assert abs(float(Base()(found, unit, SHARE)[0, 0] - after[0])) < 10
+
+
+def test_how_good_smoothing_was_follows_from_what_came_before():
+    rng = np.random.default_rng(6)
+    target = torch.from_numpy(rng.gamma(2, 5, (SERIES, 60)).astype(np.float32))
+    changed = target.clone()
+    changed[:, 40:] *= 3
+    one, other = parts(target, 12, 40)[0], parts(changed, 12, 40)[0]
+    assert one[..., 8].abs().min() > 0
+    torch.testing.assert_close(one, other)
+
+
+def test_a_series_that_comes_from_nothing_does_not_decide_the_weights():
+    rng = np.random.default_rng(7)
+    found = torch.from_numpy(rng.gamma(4, 2, (400, 4, 9)).astype(np.float32))
+    found[..., 3:7] = found[..., 8] = 0
+    truth = found[..., 7].clone()  # smoothing is right
+    unit, known = torch.ones(400, 1), torch.ones(400, 4) > 0
+    usual = Base.of(found, unit, SHARE, truth, known).smoothed[0]
+    truth[0] = 1e7
+    torch.testing.assert_close(
+        Base.of(found, unit, SHARE, truth, known).smoothed[0], usual, rtol=0.1, atol=0
+    )
+    assert usual > 0.5
 
 
 def learned(noise, own, seed=0):
@@ -149,12 +191,12 @@ def test_learning_tells_what_is_a_series_own_from_noise():
 
 
 def test_nothing_known_teaches_nothing():
-    found = torch.rand(10, 4, 8)
+    found = torch.rand(10, 4, 9)
     base = Base.of(found, torch.ones(10, 1), SHARE, torch.ones(10, 4), torch.zeros(10, 4) > 0)
     for name, value in asdict(Base()).items():
         assert getattr(base, name) == pytest.approx(value, abs=1e-4)
 
 
 def test_weights_survive_json():
-    base = Base((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (-1.0, -2.0, -3.0), (0.5, -0.5))
+    base = Base((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (-1.0, -2.0, -3.0), (0.5, -0.5, 1.5))
     assert Base.from_json(json.loads(json.dumps(asdict(base)))) == base

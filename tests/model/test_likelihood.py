@@ -45,6 +45,24 @@ def test_the_probabilities_of_all_counts_are_one_and_have_the_mean(family: type)
     )
 
 
+@pytest.mark.parametrize("family", [NegativeBinomial, ZeroInflated, Hurdle])
+def test_noise_is_the_deviation_of_large_counts_in_parts_of_the_mean(family: type) -> None:
+    level, noise = torch.full((3,), 1e5), torch.tensor([0.03, 0.1, 0.3])
+    raw = torch.zeros(3, family.parameters)
+    if family is ZeroInflated:
+        raw[:, 2] = -9  # never a zero for another reason
+    low, high = family().quantile(raw, Size(level, level, noise), stats.norm.cdf([-1, 1])).T
+    np.testing.assert_allclose((high - low) / 2e5, noise, rtol=0.05)
+
+
+def test_a_size_is_taken_apart_and_expanded_as_a_whole() -> None:
+    size = Size(torch.ones(3, 1), torch.ones(3, 1), torch.rand(3, 1))
+    assert torch.equal(size[1:].noise, size.noise[1:])
+    assert size.expand(-1, 4).noise.shape == (3, 4)
+    assert size[0].level.shape == (1,)
+    assert Size(size.level, size.unit).expand(-1, 4).noise == 1
+
+
 @pytest.mark.parametrize("family", COUNTS)
 def test_cdf_and_quantiles_of_counts_follow_from_the_probabilities(family: type) -> None:
     raw, size = _cells(family.parameters)

@@ -54,6 +54,16 @@ def test_one_lucky_period_is_not_enough():
     assert trust(np.where(np.arange(PERIODS)[:, None] < 9, truth, 0), truth) == 1.0
 
 
+def test_a_series_that_comes_from_nothing_does_not_decide():
+    """All were wrong of it by as much as can count; before, its error hid all others."""
+    truth = noise(1)
+    truth[3, 0] = 1e6
+    said = noise(1)
+    assert trust(said, truth) == 1.0
+    said[3, 0] = -10.0
+    assert trust(said, truth) == 1.0
+
+
 def test_what_helps_on_most_and_harms_on_the_largest_is_not_trusted():
     truth = np.abs(noise(1)) + 0.1
     truth[:, 0] = 1
@@ -63,6 +73,25 @@ def test_what_helps_on_most_and_harms_on_the_largest_is_not_trusted():
     assert trust(said, truth) == 0.0
     said[:, 0] = 1
     assert trust(said, truth) == 1.0
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_widths_start_from_how_each_series_was_forecast_before(counts, short_training):
+    rng = np.random.default_rng(0)
+    apart = np.repeat([0.02, 0.2], 20)[:, None] * rng.standard_normal((40, 48))
+    target = (5000 * (1 + apart)).round()
+    panel = Panel(
+        Keys({"unique_id": np.arange(40)}),
+        Calendar("1mo", np.datetime64("2020-01"), 48),
+        target.astype(np.float32),
+        np.zeros(40, np.int32),
+        is_count=counts,
+    )
+    forecast = Forecaster(seed=0).fit(panel).predict(level=(80.0,))
+    widths = forecast.quantiles[:, 0, -1] - forecast.quantiles[:, 0, 0]
+    calm, wild = np.median(widths[:20]), np.median(widths[20:])
+    assert wild > 4 * calm
+    assert 0.5 < calm / (2.56 * 100) < 2
 
 
 def test_trust_moves_nothing_but_the_middle():

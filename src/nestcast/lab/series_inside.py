@@ -14,7 +14,6 @@ from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
 from nestcast.forecaster import Forecaster
 from nestcast.lab.inside import Trace, autocorrelation, slowness, trace
-from nestcast.model.likelihood import Size
 from nestcast.model.network import MLP, ForecastNetwork
 from nestcast.model.recurrent import Cell
 from nestcast.recipes.learning import Question
@@ -139,7 +138,7 @@ def _first(given: Question, steps: int) -> Question:
         given.ahead[:steps, :1],
         given.codes[:1],
         given.last[:1],
-        Size(given.size.level[:1], given.size.unit[:1]),
+        given.size[:1],
     )
 
 

@@ -5,7 +5,8 @@ to where a series stands now, is hard to beat where few data are known, so the n
 much the truth will differ from that. Levels (the usual size, the last value, the last few) are
 averaged; each is moved as all series moved a season ago, and as the series itself moved more than
 the others. Movements d count for d^2 / (d^2 + s^2) of themselves, the share of signal where noise
-has the deviation s: a Christmas counts in full, what is no larger than noise hardly.
+has the deviation s: a Christmas counts in full, what is no larger than noise hardly. How much
+exponential smoothing counts against all that depends on how both have done with the series so far.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nestcast.model.smoothing import Smoothed
+from nestcast.model.smoothing import MEMORY, SMALLEST, Smoothed
 
 LEVEL = 4  # periods whose mean is the present level of a series
 _WEEK = 7
@@ -27,8 +28,12 @@ _YEAR = 364  # days, whole weeks
 _MOST = 8.0  # times the level of then that a season may be above or below it
 _LEVELS = 3
 _SMOOTHED = 2 * _LEVELS + 1  # which part that is
+_BETTER = _SMOOTHED + 1
 _NOISE = (0.1, 0.3, 0.3)  # before anything is learned: of all series, of one, of a year's days
-_PRIOR = 0.04  # how much a parameter that differs by 1 from what it was before must gain
+_EVIDENCE = 2.0  # power of the ratio of errors by which smoothing counts, before it is learned
+_PRIOR = 0.01  # how much a parameter that differs by 1 from what it was before must gain
+_WORST = 8.0  # sizes of a series that an error may be: one that comes from nothing tells little
+_CHUNK = 400_000  # steps whose simple forecasts are computed at once
 
 
 class Past:
@@ -41,15 +46,15 @@ class Past:
     """
 
     def __init__(self, target: Tensor, seen: Tensor, season: int) -> None:
-        self._target, self._seen, self.season = target, seen, season
+        self.target, self.seen, self.season = target, seen, season
         self._total = _cumulated(target)
 
     def before(self, rows: Tensor, at: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
         """Targets of periods before the origin, 0 where there are none, and whether there are."""
         inside = (at >= 0) & (at < origin)
-        at = at.clamp(min=0, max=max(self._target.shape[1] - 1, 0))
-        seen = inside & self._seen[rows, at]
-        return torch.where(seen, self._target[rows, at], 0.0), seen
+        at = at.clamp(min=0, max=max(self.target.shape[1] - 1, 0))
+        seen = inside & self.seen[rows, at]
+        return torch.where(seen, self.target[rows, at], 0.0), seen
 
     def level(self, series: Tensor, period: Tensor, window: int = LEVEL) -> Tensor:
         """Mean over the last few periods before each."""
@@ -70,17 +75,19 @@ class SimpleForecasts:
 
     Args:
         past: of the series.
-        target: 0 where not seen, shape (series, time).
         smoothed: what exponential smoothing says of each period.
+        scale: of each series before each period, shape (series, time + 1).
     """
 
-    def __init__(self, past: Past, target: Tensor, smoothed: Smoothed) -> None:
+    def __init__(self, past: Past, smoothed: Smoothed, scale: Tensor) -> None:
         self._past, self._smoothed = past, smoothed
-        self._total, self._size = (_cumulated(one.sum(dim=0)) for one in (target, target.abs()))
+        sums = (past.target.sum(dim=0), past.target.abs().sum(dim=0))
+        self._total, self._size = map(_cumulated, sums)
+        self._better = self._smoothing_better(scale)
 
     def at(self, rows: Tensor, periods: Tensor, steps: Tensor, scale: Tensor) -> Tensor:
         """Three levels, how each moves with all series, how the last moves by itself, what
-        smoothing says, and the year.
+        smoothing says and how much better it has been, and the year.
 
         A series that was not there a season ago moves with all others. Of days the season is the
         week, and how all series together moved a year ago is one part more.
@@ -95,10 +102,44 @@ class SimpleForecasts:
             Shape (steps, batch, ahead, parts).
         """
         series, origin, scale = rows[:, None], periods[..., None], scale[..., None]
-        parts = self._days if self._past.season == _WEEK else self._seasons
-        found = parts(series, origin, origin + steps, scale)
+        found = self._unsmoothed(series, origin, steps, scale)
         found.insert(_SMOOTHED, self._smoothed.at(series, origin, steps, scale))
+        found.insert(_BETTER, self._better[series, origin])
         return torch.stack(torch.broadcast_tensors(*found), dim=-1)  # type: ignore[no-untyped-call]
+
+    def _smoothing_better(self, scale: Tensor) -> Tensor:
+        """Logarithm of the errors of all else over those of smoothing, known before each period.
+
+        Both are mean absolute errors of the next period, which fade alike; 0 where none is known.
+        """
+        target, seen = self._past.target, self._past.seen
+        count, length = target.shape
+        known = seen & (_cumulated(seen.float())[:, :-1] > 0)
+        error, weight = torch.zeros_like(scale), torch.zeros_like(scale)
+        chunk = max(1, _CHUNK // max(length, 1))
+        for begin in range(0, count, chunk):
+            rows = torch.arange(begin, min(count, begin + chunk))
+            at = rows[:, None, None], torch.arange(length)[:, None]  # (series, time, ahead)
+            unit = scale[at]
+            found = self._unsmoothed(*at, torch.zeros(1, dtype=torch.long), unit)
+            parts = torch.stack(torch.broadcast_tensors(*found), dim=-1)  # type: ignore[no-untyped-call]
+            told = Base().unsmoothed(parts, unit, torch.zeros(1))[..., 0]
+            error[rows, 1:] = torch.where(known[rows], (told - target[rows]).abs(), 0.0)
+        for period in range(length):
+            fades = torch.where(known[:, period], MEMORY, 1.0)
+            error[:, period + 1] += fades * error[:, period]
+            weight[:, period + 1] = known[:, period] + fades * weight[:, period]
+        rows, periods = torch.arange(count)[:, None], torch.arange(length + 1)
+        of_smoothing = self._smoothed.error_at(rows, periods, scale)
+        ratio = (error / weight).maximum(SMALLEST * scale) / of_smoothing
+        return torch.where(weight > 0, ratio.log(), 0.0)
+
+    def _unsmoothed(
+        self, series: Tensor, origin: Tensor, steps: Tensor, scale: Tensor
+    ) -> list[Tensor]:
+        """The parts that smoothing has none in."""
+        parts = self._days if self._past.season == _WEEK else self._seasons
+        return parts(series, origin, origin + steps, scale)
 
     def _seasons(
         self, series: Tensor, origin: Tensor, target: Tensor, scale: Tensor
@@ -157,14 +198,15 @@ class Base:
         weights: log-odds of the levels for the first period ahead, shape (levels,).
         slopes: what is added to them for the last one, shape (levels,).
         noise: logarithms of the deviations of noise in movements, in sizes of the series.
-        smoothed: log-odds of what smoothing says against all else, for the first period ahead, and
-            what is added to them for the last one.
+        smoothed: log-odds of what smoothing says against all else, for the first period ahead;
+            what is added to them for the last one; and for each logarithm that errors of all else
+            are above its own.
     """
 
     weights: tuple[float, ...] = (0.0,) * _LEVELS
     slopes: tuple[float, ...] = (0.0,) * _LEVELS
     noise: tuple[float, ...] = tuple(np.log(_NOISE).tolist())
-    smoothed: tuple[float, ...] = (0.0, 0.0)
+    smoothed: tuple[float, ...] = (0.0, 0.0, _EVIDENCE)
 
     def __call__(self, parts: Tensor, unit: Tensor, share: Tensor) -> Tensor:
         """The forecasts.
@@ -178,7 +220,12 @@ class Base:
             Shape (..., ahead).
         """
         given = (self.weights, self.slopes, self.noise, self.smoothed)
-        return _weighed(parts, unit, share, *(torch.tensor(one) for one in given))
+        return _weighed(parts, unit, share, *map(torch.tensor, given))
+
+    def unsmoothed(self, parts: Tensor, unit: Tensor, share: Tensor) -> Tensor:
+        """The forecasts without smoothing, and without the year of days, as for `__call__`."""
+        given = (self.weights, self.slopes, self.noise)
+        return _unsmoothed(parts, unit, share, *map(torch.tensor, given))
 
     @classmethod
     def of(cls, parts: Tensor, unit: Tensor, share: Tensor, target: Tensor, known: Tensor) -> Base:
@@ -195,6 +242,7 @@ class Base:
 
         def error(given: Tensor) -> Tensor:
             off = (_weighed(parts, unit, share, *_split(given)) / unit - scaled).abs()
+            off = off.clamp(max=_WORST)
             return (off * known).sum() / known.sum().clamp(min=1)
 
         usual = error(before).clamp(min=1e-9)
@@ -232,17 +280,28 @@ def _weighed(
     smoothed: Tensor,
 ) -> Tensor:
     """What `Base.__call__` gives, for parameters as tensors."""
+    found = _unsmoothed(parts, unit, share, weights, slopes, noise)
+    odds = smoothed[0] + share * smoothed[1] + smoothed[2] * parts[..., _BETTER]
+    found = found + odds.sigmoid() * (parts[..., _SMOOTHED] - found)
+    if parts.shape[-1] > _BETTER + 1:
+        found = found + _signal(parts[..., -1], _variance(noise[2], unit))
+    return found
+
+
+def _unsmoothed(
+    parts: Tensor, unit: Tensor, share: Tensor, weights: Tensor, slopes: Tensor, noise: Tensor
+) -> Tensor:
+    """What `Base.unsmoothed` gives, for parameters as tensors."""
     weight = (weights + share[:, None] * slopes).softmax(dim=-1)
     levels, moved = parts[..., :_LEVELS], parts[..., _LEVELS : 2 * _LEVELS]
-    variance = (2 * noise).exp() * unit[..., None] ** 2  # (..., ahead, noise)
-    moved = _signal(moved, variance[..., :1])
+    moved = _signal(moved, _variance(noise[0], unit)[..., None])
     own = parts[..., 2 * _LEVELS] - moved[..., -1]
-    found = (weight * (levels + moved)).sum(dim=-1) + _signal(own, variance[..., 1])
-    part = (smoothed[0] + share * smoothed[1]).sigmoid()
-    found = found + part * (parts[..., _SMOOTHED] - found)
-    if parts.shape[-1] > _SMOOTHED + 1:
-        found = found + _signal(parts[..., -1], variance[..., 2])
-    return found
+    return (weight * (levels + moved)).sum(dim=-1) + _signal(own, _variance(noise[1], unit))
+
+
+def _variance(noise: Tensor, unit: Tensor) -> Tensor:
+    """Of noise, from the logarithm of its deviation in sizes of the series."""
+    return (2 * noise).exp() * unit**2
 
 
 def _signal(moved: Tensor, variance: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class NegativeBinomial(Likelihood):
     counts = True
 
     def _mean_and_dispersion(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-        return positive_mean(raw[..., 0], size), dispersion(raw[..., 1])
+        return positive_mean(raw[..., 0], size), dispersion(raw[..., 1], size)
 
     def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
         """Log-probability of counts `y` >= 0."""
@@ -128,7 +128,7 @@ class ZeroInflated(Likelihood):
     def _parts(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and dispersion where it counts, and the logit of the probability that it does."""
         logit = 3 - raw[..., 2]
-        return self.mean(raw, size) / logit.sigmoid(), dispersion(raw[..., 1]), logit
+        return self.mean(raw, size) / logit.sigmoid(), dispersion(raw[..., 1], size), logit
 
     def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
         """Log-probability of counts `y` >= 0."""
@@ -178,7 +178,7 @@ class Hurdle(Likelihood):
 
     def _parts(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The negative binomial, the log-probability of its 0, and the logit of there being any."""
-        mean, spread = positive_mean(raw[..., 0], size), dispersion(raw[..., 1])
+        mean, spread = positive_mean(raw[..., 0], size), dispersion(raw[..., 1], size)
         none = -torch.log1p(mean * spread) / spread
         return mean, spread, none, _log1mexp(none) - none + raw[..., 2]
 
@@ -216,9 +216,9 @@ def _log1mexp(x: Tensor) -> Tensor:
     return torch.where(x > -0.693, (-torch.expm1(x)).log(), torch.log1p(-x.exp()))
 
 
-def dispersion(raw: Tensor) -> Tensor:
-    """The `a` of the variance m + a m^2; 1 for a raw 0."""
-    return softplus(raw + 0.5413) + 1e-4
+def dispersion(raw: Tensor, size: Size) -> Tensor:
+    """The `a` of the variance m + a m^2; the square of the noise for a raw 0."""
+    return (softplus(raw + 0.5413) + 1e-4) * size.noise**2
 
 
 def negative_binomial_log_prob(mean: Tensor, dispersion: Tensor, y: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class Features:
         self._past = Past(self._target, self._seen, self.season)
         if schema.based:
             self._smoothed = smooth(self._target, self._seen, self.season, schema.horizon)
-            self._simple = SimpleForecasts(self._past, self._target, self._smoothed)
+            self._simple = SimpleForecasts(self._past, self._smoothed, self._scale)
         self._calendar = torch.from_numpy(
             calendar_features(calendar, schema.horizon, schema.yearly)
         )

@@ -7,6 +7,7 @@ zeros stand for a mean equal to the level of the series.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,15 +21,30 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Size:
-    """How large a series is, both shape (...).
+    """How large a series is, all shape (...).
 
     Args:
         level: where it stood, the mean that raw zeros stand for.
         unit: how much one raw unit is.
+        noise: the deviation of counts in parts of their mean, but for what chance adds to small
+            ones, that raw zeros stand for.
     """
 
     level: Tensor
     unit: Tensor
+    noise: Tensor | float = 1.0
+
+    def __getitem__(self, index: int | slice) -> Size:
+        """Of some along the first axis."""
+        return self._each(lambda one: one[index])
+
+    def expand(self, *shape: int) -> Size:
+        """The same for more cells, as `Tensor.expand` does it."""
+        return self._each(lambda one: one.expand(*shape))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Size:
+        noise = change(self.noise) if isinstance(self.noise, Tensor) else self.noise
+        return Size(change(self.level), change(self.unit), noise)
 
 
 class Likelihood(ABC):

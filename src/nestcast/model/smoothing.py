@@ -22,12 +22,12 @@ _LEVEL = (0.05, 0.15, 0.3, 0.5, 0.75, 0.95)  # how much of an error moves the le
 _TREND = ((0.0, 1.0), (0.1, 0.98))  # of that, how much the trend; its damping
 _SEASON = (0.1, 0.3)  # of the rest of the error, how much moves the season
 _EVIDENCE = 0.5  # power of the likelihood
-_MEMORY = 0.98  # what the errors of a period count one period later
+MEMORY = 0.98  # what the errors of a period count one period later
 _INITS = (1, 2, 3)  # seasons after which the states of seasonal rules are computed anew
 _CHUNK = 4_000_000  # values of a state at once
 _MOST = 200_000_000  # forecasts kept; of longer histories those of the last periods
 _SHARE = 0.05  # a season is at least this part of its level
-_SMALLEST = 0.01  # of the size of a series that its errors are said to be, at least
+SMALLEST = 0.01  # of the size of a series that its errors are said to be, at least
 _NOTHING = 1e-30
 _LEAST_ERROR = 1e-4  # of the size of a series: rules are not told apart by less
 
@@ -78,7 +78,7 @@ class Smoothed(NamedTuple):
         """Errors known at an origin, half the scale where none is; arguments as for `at`."""
         told = self.error[series, (origin - self.first).clamp(min=0)]
         told = torch.where((origin >= self.first) & told.isfinite(), told, scale / 2)
-        return told.maximum(_SMALLEST * scale)
+        return told.maximum(SMALLEST * scale)
 
 
 def smooth(target: Tensor, seen: Tensor, season: int, horizon: int) -> Smoothed:
@@ -207,9 +207,9 @@ class _States:
         seen = seen & (self._start < period)
         usual = self._level + rules.damping * self._trend
         error = (self._seasoned(usual, period) - y).abs()
-        self._loss = torch.where(seen, _MEMORY * self._loss + error, self._loss)
-        self._size = torch.where(seen, _MEMORY * self._size + y.abs(), self._size)
-        self._count = torch.where(seen, _MEMORY * self._count + 1, self._count)
+        self._loss = torch.where(seen, MEMORY * self._loss + error, self._loss)
+        self._size = torch.where(seen, MEMORY * self._size + y.abs(), self._size)
+        self._count = torch.where(seen, MEMORY * self._count + 1, self._count)
         season = self._profile[period % self._season]
         plain = y.expand_as(usual).clone()
         plain[additive:multiplicative] -= season[additive:multiplicative]

@@ -53,6 +53,8 @@ _CLEARLY = 0.02  # nats per cell; losses on what is held back that differ less a
 _LARGEST_BATCH = 16_384  # series-steps
 _MOST_TIMES = 3  # as many members as the effort says, where each is trained for a shorter time
 _ERRORS = 2.0  # errors of smoothing that one raw unit of a real value is
+_DEVIATION = 1.25  # of noise whose mean absolute size is 1, about as in a normal distribution
+_NOISE = (0.03, 1.0)  # what counts are taken to have, at least and at most
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
 
@@ -191,15 +193,17 @@ class GlobalNetwork(Recipe):
     ) -> Cases:
         def size(series: Tensor, periods: Tensor, steps: Tensor) -> Size:
             settings = self._settings
-            level = scale = features.scale(series, periods)[..., None]  # (steps, batch, 1)
+            level = unit = scale = features.scale(series, periods)[..., None]  # (steps, batch, 1)
+            noise: Tensor | float = 1.0
             if settings.base is not None:
                 parts = features.simple(series, periods, steps)
                 level = settings.base(parts, scale, steps / features.horizon)
+                error = features.error(series, periods)[..., None]
+                unit = scale if self._family.counts else _ERRORS * error
+                noise = (_DEVIATION * error / level.clamp(min=1e-6)).clamp(*_NOISE)
             if settings.squared:
-                return Size(level, torch.full_like(scale, _UNIT * settings.schema.typical))
-            if settings.base is not None and not self._family.counts:
-                return Size(level, _ERRORS * features.error(series, periods)[..., None])
-            return Size(level, scale)
+                unit = torch.full_like(scale, _UNIT * settings.schema.typical)
+            return Size(level, unit, noise)
 
         weight = torch.ones(len(panel)) if weight is None else weight
         return Cases(features, self._codes(panel), size, weight, named, self._settings.context)
@@ -297,7 +301,7 @@ class GlobalNetwork(Recipe):
             raw, size = ask(self.networks, cases, rows[part], features.length, horizon)
             raw = family.trusted(raw, settings.trust)
             level = size.level[:, 0].double().numpy()
-            size = Size(size.level.expand(-1, horizon), size.unit.expand(-1, horizon))
+            size = size.expand(-1, horizon)
             mean[part] = family.mean(raw, size).numpy()
             levels = settings.calibration.probabilities(wanted, level)[:, None]
             quantiles[part] = family.quantile(raw, size, np.repeat(levels, horizon, axis=1))

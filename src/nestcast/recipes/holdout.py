@@ -21,6 +21,7 @@ _MOST_JUDGED = 16_384  # series-origins behind one loss
 _MOST_CALIBRATED = 60_000  # and behind a calibration
 _TRUSTS = (0.25, 0.5, 0.75, 1.0)
 _SURELY = 2.0  # standard errors
+_WORST = 8.0  # units: what a series that comes from nothing may count, of which all were wrong
 _CHECKS = 6  # losses taken while training
 
 Rows = NDArray[np.int64]
@@ -114,7 +115,8 @@ class HoldOut:
     def _errors(self, held: Held, trust: float) -> Doubles:
         """Absolute and squared errors in units of the series, sums over them, shape (2, ahead)."""
         mean = self._family.mean(self._family.trusted(held.raw, trust), held.size)
-        error = ((mean - held.target).abs() / held.size.unit * held.known).double()
+        error = (mean - held.target).abs() / held.size.unit
+        error = (error.clamp(max=_WORST) * held.known).double()
         return np.asarray(torch.stack([error.sum(dim=0), (error**2).sum(dim=0)]))
 
     def calibration(self, network: ForecastNetwork, trust: float = 1.0) -> Calibration:
@@ -144,8 +146,7 @@ class HoldOut:
                 raw, size = ask([network], self._cases, part, origin, ahead)
                 series, at = torch.from_numpy(part), torch.full((1, len(part)), origin)
                 target, known = features.targets(series, at, torch.arange(ahead))
-                size = Size(*(one.expand_as(target[0]) for one in (size.level, size.unit)))
-                yield Held(part, origin, raw, size, target[0], known[0])
+                yield Held(part, origin, raw, size.expand(-1, ahead), target[0], known[0])
 
 
 class Watch:

@@ -263,7 +263,7 @@ def question(cases: Cases, rows: NDArray[np.int64], origin: int, ahead: int) -> 
         features.ahead(series, periods, steps),
         cases.codes[series],
         count - 1,
-        Size(size.level[0], size.unit[0]),
+        size[0],
     )
 
 
