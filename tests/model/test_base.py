@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nestcast.model.base import Base, Past, SimpleForecasts
+from nestcast.model.noise import Noise
 from nestcast.model.smoothing import smooth
 
 WEEKS, SERIES = 110, 6
@@ -27,7 +28,8 @@ def simple(target, season, seen=None):
     seen = torch.ones_like(target, dtype=torch.bool) if seen is None else seen
     smoothed = smooth(target, seen, season, max(len(NEXT), 28))
     scale = target.new_ones(len(target), target.shape[1] + 1)
-    return SimpleForecasts(Past(target, seen, season), smoothed, scale)
+    noise = Noise(smoothed.following(), target, seen, scale)
+    return SimpleForecasts(Past(target, seen, season), smoothed, noise, scale)
 
 
 def parts(target, season, origin, steps=NEXT):

@@ -90,10 +90,9 @@ def test_nothing_comes_from_later():
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
 def test_forecasts_grow_with_the_series(factor):
     target, seen = seasonal()
-    _, forecast, error = smoothed(target, seen)
-    _, larger, larger_error = smoothed(target * factor, seen)
+    _, forecast = smoothed(target, seen)
+    _, larger = smoothed(target * factor, seen)
     torch.testing.assert_close(larger / factor, forecast, rtol=1e-3, atol=0, equal_nan=True)
-    torch.testing.assert_close(larger_error / factor, error, rtol=1e-3, atol=0, equal_nan=True)
 
 
 def test_series_do_not_depend_on_each_other_nor_on_when_they_began(
@@ -122,7 +121,10 @@ def test_only_the_last_periods_are_kept_of_many(monkeypatch):
     now, then = (last.at(series, at, steps, five) for at in (origin, origin - 10))
     torch.testing.assert_close(now, every.at(series, origin, steps, five))
     assert (then == five).all()
-    assert (last.error_at(series, origin - 10, five) == five / 2).all()
+    torch.testing.assert_close(
+        last.following()[:, last.first :], every.following()[:, last.first :]
+    )
+    assert last.following()[:, : last.first].isnan().all()
 
 
 def test_rules_that_erred_less_count_more():
@@ -143,11 +145,10 @@ def test_odd_series_are_forecast_with_finite_numbers():
     seen[4] = False  # never seen
     target[5] = -target[5]  # below nothing
     target = target * seen
-    first, forecast, error = smoothed(target, seen)
+    first, forecast = smoothed(target, seen)
     assert first == 0
     assert forecast[4].isnan().all()
     assert forecast[[0, 1, 2, 3, 5], 1:].isfinite().all()
-    assert error[[0, 1, 2, 3, 5], 2:].isfinite().all()
     assert (forecast[[0, 1, 2, 3], 1:] >= 0).all()  # what was never negative stays so
     torch.testing.assert_close(forecast[2, -1], torch.full((HORIZON,), 5.0))
     assert (forecast[0, 1:] == 0).all()

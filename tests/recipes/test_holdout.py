@@ -21,8 +21,8 @@ def watched(losses, margin):
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(network.weight)
     watch = Watch(network, Losses(losses), silent, margin)
-    for batch in range(1, 13):
-        watch(Progress(1, 1, batch, 12, 0.0))
+    for batch in range(1, 49):
+        watch(Progress(1, 1, batch, 48, 0.0))
     watch.restore()
     return watch.share, network.weight.item()
 
@@ -30,14 +30,18 @@ def watched(losses, margin):
 @pytest.mark.parametrize(
     ("losses", "share", "weights"),
     [
-        ([6, 5, 4, 3, 2, 1], 1.0, 6),  # best at the end
-        ([3, 2, 1, 2, 3, 4], 0.5, 3),  # clearly best half-way
-        ([3, 2, 1.00, 1.1, 1.1, 1.04], 1.0, 6),  # not clearly
+        ([9, 8, 7, 6, 5, 4, 3, 2, 1], 1.0, 9),  # best at the end
+        ([9, 8, 7, 3, 2, 1, 2, 3, 4], 0.5, 6),  # clearly best half-way
+        ([9, 8, 7, 3, 2, 1.00, 1.1, 1.1, 1.04], 1.0, 9),  # not clearly
+        ([9, 8, 7, 3, 2, 1.00, 1.04, 1.1, 1.2], 2 / 3, 7),  # for some time
+        ([9, 2, 3, 4, 5, 6, 7, 8, 9], 1 / 24, 2),  # clearly best after very little
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9], 0.0, 1),  # training harms
     ],
 )
 def test_training_is_cut_short_only_where_it_clearly_was_better(losses, share, weights):
-    assert watched(losses, 0.05) == (share, weights)
+    assert watched(losses, 0.05) == (pytest.approx(share), weights)
 
 
 def test_without_a_margin_the_best_is_kept():
-    assert watched([3, 2, 1.00, 1.1, 1.1, 1.04], 0.0) == (0.5, 3)
+    losses = [9, 8, 7, 3, 2, 1.00, 1.1, 1.1, 1.04]
+    assert watched(losses, 0.0) == (pytest.approx(0.5), 6)

@@ -33,6 +33,21 @@ def test_what_short_trainings_save_is_spent_on_more(
     assert np.array_equal(again.predict(level=[80], panel=panel).quantiles, expected)
 
 
+def test_where_training_harms_networks_say_nothing(monkeypatch):
+    def hold_out(recipe, cases, generator, report):
+        return recipe.effort.budget.part(0.0)
+
+    monkeypatch.setattr(GlobalNetwork, "_hold_out", hold_out)
+    panel = store(shops=2, items=5)
+    forecaster = Forecaster().fit(panel)
+    assert len(forecaster.global_network.networks) == 1
+    assert not forecaster.global_network.networks[0].training
+    forecast = forecaster.predict(level=[80])
+    assert np.isfinite(forecast.quantiles).all()
+    again = Forecaster(seed=9).fit(panel).predict(level=[80])  # nothing was left to chance
+    np.testing.assert_allclose(again.mean, forecast.mean, rtol=1e-5)
+
+
 def test_not_more_than_are_asked_quickly(monkeypatch):
     panel = store(shops=2, items=5)
     steps = 20_000  # of the training in these tests

@@ -18,8 +18,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from nestcast.model.smoothing import MEMORY, SMALLEST, Smoothed
+from nestcast.model.noise import Noise
+from nestcast.model.smoothing import Smoothed
 
 LEVEL = 4  # periods whose mean is the present level of a series
 _WEEK = 7
@@ -76,14 +78,15 @@ class SimpleForecasts:
     Args:
         past: of the series.
         smoothed: what exponential smoothing says of each period.
+        noise: of that.
         scale: of each series before each period, shape (series, time + 1).
     """
 
-    def __init__(self, past: Past, smoothed: Smoothed, scale: Tensor) -> None:
+    def __init__(self, past: Past, smoothed: Smoothed, noise: Noise, scale: Tensor) -> None:
         self._past, self._smoothed = past, smoothed
         sums = (past.target.sum(dim=0), past.target.abs().sum(dim=0))
         self._total, self._size = map(_cumulated, sums)
-        self._better = self._smoothing_better(scale)
+        self._better = self._smoothing_better(noise, scale)
 
     def at(self, rows: Tensor, periods: Tensor, steps: Tensor, scale: Tensor) -> Tensor:
         """Three levels, how each moves with all series, how the last moves by itself, what
@@ -107,32 +110,23 @@ class SimpleForecasts:
         found.insert(_BETTER, self._better[series, origin])
         return torch.stack(torch.broadcast_tensors(*found), dim=-1)  # type: ignore[no-untyped-call]
 
-    def _smoothing_better(self, scale: Tensor) -> Tensor:
-        """Logarithm of the errors of all else over those of smoothing, known before each period.
-
-        Both are mean absolute errors of the next period, which fade alike; 0 where none is known.
-        """
+    def _smoothing_better(self, noise: Noise, scale: Tensor) -> Tensor:
+        """Logarithm of the errors of all else over those of smoothing, known before each period."""
         target, seen = self._past.target, self._past.seen
         count, length = target.shape
-        known = seen & (_cumulated(seen.float())[:, :-1] > 0)
-        error, weight = torch.zeros_like(scale), torch.zeros_like(scale)
+        told = torch.full_like(scale, torch.nan)
         chunk = max(1, _CHUNK // max(length, 1))
         for begin in range(0, count, chunk):
             rows = torch.arange(begin, min(count, begin + chunk))
             at = rows[:, None, None], torch.arange(length)[:, None]  # (series, time, ahead)
-            unit = scale[at]
-            found = self._unsmoothed(*at, torch.zeros(1, dtype=torch.long), unit)
+            found = self._unsmoothed(*at, torch.zeros(1, dtype=torch.long), scale[at])
             parts = torch.stack(torch.broadcast_tensors(*found), dim=-1)  # type: ignore[no-untyped-call]
-            told = Base().unsmoothed(parts, unit, torch.zeros(1))[..., 0]
-            error[rows, 1:] = torch.where(known[rows], (told - target[rows]).abs(), 0.0)
-        for period in range(length):
-            fades = torch.where(known[:, period], MEMORY, 1.0)
-            error[:, period + 1] += fades * error[:, period]
-            weight[:, period + 1] = known[:, period] + fades * weight[:, period]
-        rows, periods = torch.arange(count)[:, None], torch.arange(length + 1)
-        of_smoothing = self._smoothed.error_at(rows, periods, scale)
-        ratio = (error / weight).maximum(SMALLEST * scale) / of_smoothing
-        return torch.where(weight > 0, ratio.log(), 0.0)
+            told[rows, :-1] = Base().unsmoothed(parts, scale[at], torch.zeros(1))[..., 0]
+        begun = pad(seen.cumsum(dim=1), (1, 0)) > 0
+        rest = Noise(torch.where(begun, told, torch.nan), target, seen, scale)
+        every = torch.arange(count)[:, None], torch.arange(length + 1)
+        ratio = rest.at(*every, scale, scale) / noise.at(*every, scale, scale)
+        return ratio.log()
 
     def _unsmoothed(
         self, series: Tensor, origin: Tensor, steps: Tensor, scale: Tensor

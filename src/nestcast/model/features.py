@@ -21,6 +21,7 @@ from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.namerates import name_rates
+from nestcast.model.noise import Noise
 from nestcast.model.population import from_listing
 from nestcast.model.schema import Schema
 from nestcast.model.smoothing import smooth
@@ -73,8 +74,10 @@ class Features:
         self._scale = torch.from_numpy(scale)
         self._past = Past(self._target, self._seen, self.season)
         if schema.based:
-            self._smoothed = smooth(self._target, self._seen, self.season, schema.horizon)
-            self._simple = SimpleForecasts(self._past, self._smoothed, self._scale)
+            given = self._target, self._seen
+            self._smoothed = smooth(*given, self.season, schema.horizon, calendar.year)
+            self._noise = Noise(self._smoothed.following(), *given, self._scale)
+            self._simple = SimpleForecasts(self._past, self._smoothed, self._noise, self._scale)
         self._calendar = torch.from_numpy(
             calendar_features(calendar, schema.horizon, schema.yearly)
         )
@@ -146,8 +149,13 @@ class Features:
         return self._scale[rows, periods]
 
     def error(self, rows: Tensor, periods: Tensor) -> Tensor:
-        """Absolute error of smoothing so far, where there is a base; as for `scale`."""
-        return self._smoothed.error_at(rows, periods, self.scale(rows, periods))
+        """Absolute error to be expected of smoothing, where there is a base; as for `scale`."""
+        scale = self.scale(rows, periods)
+        return self._noise.at(rows, periods, self._told(rows, periods, scale), scale)
+
+    def _told(self, rows: Tensor, periods: Tensor, scale: Tensor) -> Tensor:
+        """What smoothing says of each period right before it."""
+        return self._smoothed.at(rows, periods, torch.zeros((), dtype=torch.long), scale)
 
     def simple(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
         """Parts of the base, where there is one; see `SimpleForecasts.at`."""
@@ -173,7 +181,7 @@ class Features:
         ]
         if schema.based:
             error = self.error(rows, periods)
-            told = self._smoothed.at(rows, periods, torch.zeros((), dtype=torch.long), scale)
+            told = self._told(rows, periods, scale)
             apart = [((one - told) / error).asinh() for one in (last, scale)]
             columns += [*apart, (error / scale).log()]
         if not schema.relative:

@@ -17,17 +17,17 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-_LEVEL = (0.05, 0.15, 0.3, 0.5, 0.75, 0.95)  # how much of an error moves the level
+_LEVEL = (0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 0.95)  # how much of an error moves the level
 _TREND = ((0.0, 1.0), (0.1, 0.98))  # of that, how much the trend; its damping
-_SEASON = (0.1, 0.3)  # of the rest of the error, how much moves the season
+_SEASON = (0.03, 0.3)  # of the rest of the error, how much moves the season
 _EVIDENCE = 0.5  # power of the likelihood
-MEMORY = 0.98  # what the errors of a period count one period later
+_REMEMBERED = 50  # periods that errors are remembered for, or half a year if that is longer
 _INITS = (1, 2, 3)  # seasons after which the states of seasonal rules are computed anew
 _CHUNK = 4_000_000  # values of a state at once
 _MOST = 200_000_000  # forecasts kept; of longer histories those of the last periods
 _SHARE = 0.05  # a season is at least this part of its level
-SMALLEST = 0.01  # of the size of a series that its errors are said to be, at least
 _NOTHING = 1e-30
 _LEAST_ERROR = 1e-4  # of the size of a series: rules are not told apart by less
 
@@ -57,12 +57,10 @@ class Smoothed(NamedTuple):
     Args:
         first: the first period of those that follow; only the last ones are kept of many.
         forecast: NaN before a series has begun, shape (series, periods, ahead).
-        error: mean absolute error of the next period's forecasts so far, shape alike without ahead.
     """
 
     first: int
     forecast: Tensor
-    error: Tensor
 
     def at(self, series: Tensor, origin: Tensor, steps: Tensor, scale: Tensor) -> Tensor:
         """Forecasts made at an origin of periods ahead, 0 for the origin itself.
@@ -74,20 +72,18 @@ class Smoothed(NamedTuple):
         told = self.forecast[series, (origin - self.first).clamp(min=0), steps]
         return torch.where((origin >= self.first) & told.isfinite(), told, scale)
 
-    def error_at(self, series: Tensor, origin: Tensor, scale: Tensor) -> Tensor:
-        """Errors known at an origin, half the scale where none is; arguments as for `at`."""
-        told = self.error[series, (origin - self.first).clamp(min=0)]
-        told = torch.where((origin >= self.first) & told.isfinite(), told, scale / 2)
-        return told.maximum(SMALLEST * scale)
+    def following(self) -> Tensor:
+        """What was said of each period right before it, NaN if nothing, shape (series, time)."""
+        return pad(self.forecast[..., 0], (self.first, 0), value=torch.nan)
 
 
-def smooth(target: Tensor, seen: Tensor, season: int, horizon: int) -> Smoothed:
+def smooth(target: Tensor, seen: Tensor, season: int, horizon: int, year: int = 0) -> Smoothed:
     """Forecasts of every series from every period.
 
     Example:
         >>> target = torch.tensor([[1.0, 2, 3, 4, 5, 6, 7, 8, 9]])
         >>> seen = torch.ones_like(target, dtype=torch.bool)
-        >>> _, forecast, error = smooth(target, seen, season=12, horizon=2)
+        >>> _, forecast = smooth(target, seen, season=12, horizon=2)
         >>> [round(value, 1) for value in forecast[0, -1].tolist()]
         [9.2, 9.6]
 
@@ -96,25 +92,25 @@ def smooth(target: Tensor, seen: Tensor, season: int, horizon: int) -> Smoothed:
         seen: whether it is known, shape (series, time).
         season: periods of a season, 1 for none.
         horizon: periods ahead.
+        year: periods of a year, half of which errors are remembered for if that is long.
     """
     series, length = target.shape
     kept = min(length + 1, max(1, _MOST // max(1, series * horizon)))
     first = length + 1 - kept
     forecast = target.new_empty((series, kept, horizon))
-    error = target.new_empty((series, kept))
     rules = _rules(season > 1)
+    memory = 1 - 1 / max(_REMEMBERED, year / 2)
     chunk = max(1, _CHUNK // (len(rules.level) * max(season, 8)))
     for begin in range(0, series, chunk):
         rows = slice(begin, begin + chunk)
-        states = _States(rules, target[rows], seen[rows], season)
+        states = _States(rules, target[rows], seen[rows], season, memory)
         for period in range(length + 1):
             states.begin_season(period)
             if period >= first:
-                at = rows, period - first
-                forecast[at], error[at] = states.forecast(period, horizon)
+                forecast[rows, period - first] = states.forecast(period, horizon)
             if period < length:
                 states.learn(period)
-    return Smoothed(first, forecast, error)
+    return Smoothed(first, forecast)
 
 
 class _States:
@@ -123,10 +119,13 @@ class _States:
     Args:
         rules: of each first axis.
         target, seen, season: see `smooth`.
+        memory: what the errors of a period count one period later.
     """
 
-    def __init__(self, rules: _Rules, target: Tensor, seen: Tensor, season: int) -> None:
-        self._rules, self._season = rules, season
+    def __init__(
+        self, rules: _Rules, target: Tensor, seen: Tensor, season: int, memory: float
+    ) -> None:
+        self._rules, self._season, self._memory = rules, season, memory
         self._target, self._seen = target, seen
         self._start = torch.where(seen.any(dim=1), seen.int().argmax(dim=1), seen.shape[1])
         shape = (len(rules.level), len(target))
@@ -175,8 +174,8 @@ class _States:
         if seasons == _INITS[0]:  # as good as the others in the mean, which had something to show
             self._loss[additive:, rows] = self._loss[:additive, rows].mean(dim=0)
 
-    def forecast(self, period: int, horizon: int) -> tuple[Tensor, Tensor]:
-        """The mean over rules, shape (series, horizon), and of their errors so far, (series,)."""
+    def forecast(self, period: int, horizon: int) -> Tensor:
+        """The mean over rules, shape (series, horizon)."""
         count = self._count.clamp(min=1)
         loss, least = self._loss / count, _LEAST_ERROR * self._size / count
         evidence = -_EVIDENCE * self._count * loss.maximum(least).clamp(min=_NOTHING).log()
@@ -195,8 +194,7 @@ class _States:
             mean[same] = level + slopes[same] @ (counts * self._trend)
         mean = mean.T
         mean = torch.where(self._negative[:, None], mean, mean.clamp(min=0))
-        error = torch.where(self._count > 0, (weight * loss).sum(dim=0), torch.nan)
-        return torch.where(self._start[:, None] < period, mean, torch.nan), error
+        return torch.where(self._start[:, None] < period, mean, torch.nan)
 
     def learn(self, period: int) -> None:
         """Update the states by what happened in a period."""
@@ -207,9 +205,10 @@ class _States:
         seen = seen & (self._start < period)
         usual = self._level + rules.damping * self._trend
         error = (self._seasoned(usual, period) - y).abs()
-        self._loss = torch.where(seen, MEMORY * self._loss + error, self._loss)
-        self._size = torch.where(seen, MEMORY * self._size + y.abs(), self._size)
-        self._count = torch.where(seen, MEMORY * self._count + 1, self._count)
+        memory = self._memory
+        self._loss = torch.where(seen, memory * self._loss + error, self._loss)
+        self._size = torch.where(seen, memory * self._size + y.abs(), self._size)
+        self._count = torch.where(seen, memory * self._count + 1, self._count)
         season = self._profile[period % self._season]
         plain = y.expand_as(usual).clone()
         plain[additive:multiplicative] -= season[additive:multiplicative]

@@ -265,7 +265,7 @@ class GlobalNetwork(Recipe):
 
         To ask them all may take as many steps as to train one.
         """
-        if not self._may_add:
+        if not self._may_add or budget.updates == 0:
             return
         whole, settings = self.effort.budget, self._settings
         times = min(round(whole.updates / budget.updates), _MOST_TIMES)

@@ -22,7 +22,7 @@ _MOST_CALIBRATED = 60_000  # and behind a calibration
 _TRUSTS = (0.25, 0.5, 0.75, 1.0)
 _SURELY = 2.0  # standard errors
 _WORST = 8.0  # units: what a series that comes from nothing may count, of which all were wrong
-_CHECKS = 6  # losses taken while training
+_CHECKS = (0, 1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1)  # shares of a training
 
 Rows = NDArray[np.int64]
 
@@ -153,10 +153,10 @@ class Watch:
     """A report of training that notes when the network was best on what was held out.
 
     Args:
-        network: which is trained.
+        network: which is trained, before the first step.
         held_out: to judge it by.
         report: told of progress in turn.
-        margin: by how much the loss must have been less before than at the end to count.
+        margin: by how much a loss must be less than a later one to count.
     """
 
     def __init__(
@@ -165,28 +165,27 @@ class Watch:
         self._margin = margin
         self._network, self._held_out, self._report = network, held_out, report
         self._checks = 0
-        self._best = self._last = float("inf")
-        self._best_at = 1.0
+        self._best = float("inf")
         self._state: dict[str, Tensor] = {}
-
-    @property
-    def share(self) -> float:
-        """How far training went when the network was best, all the way if not clearly better."""
-        return self._best_at if self._best < self._last - self._margin else 1.0
+        self.share = 1.0  # how far training went when the network was best
+        self._check(0.0)
 
     def __call__(self, progress: Progress) -> None:
         """Take the loss now and then."""
         self._report(progress)
         done = (progress.epoch - 1 + progress.batch / progress.batches) / progress.epochs
-        if done < (self._checks + 1) / _CHECKS:
-            return
-        self._checks = int(done * _CHECKS)
+        if self._checks < len(_CHECKS) and done >= _CHECKS[self._checks]:
+            self._check(done)
+
+    def _check(self, done: float) -> None:
+        self._checks = sum(share <= done for share in _CHECKS)
         self._network.eval()
-        self._last = self._held_out.loss(self._network)
+        loss = self._held_out.loss(self._network)
         self._network.train()
-        if self._last <= self._best:
-            self._best, self._best_at = self._last, done
+        if loss <= self._best + self._margin:  # not clearly worse: more was learned from the rest
+            self.share = done
             self._state = {n: v.clone() for n, v in self._network.state_dict().items()}
+        self._best = min(self._best, loss)
 
     def restore(self) -> None:
         """Bring back the weights of then."""

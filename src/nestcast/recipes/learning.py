@@ -91,7 +91,7 @@ class Cases:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train.
+    """How long to train; not at all where both are 0.
 
     Args:
         steps: series-periods to see, at most.
@@ -165,7 +165,8 @@ def train_network(
     until = features.length if until is None else until
     lengths, ends = cases.lengths(until), cases.ends(until)
     available = np.flatnonzero(lengths > 0)
-    if len(available) == 0:
+    network.eval()
+    if len(available) == 0 or budget.steps == 0:
         return
     horizon = features.horizon
     ahead_at_once = min(horizon, _STEPS_AHEAD)
