@@ -195,12 +195,15 @@ class Base:
         smoothed: log-odds of what smoothing says against all else, for the first period ahead;
             what is added to them for the last one; and for each logarithm that errors of all else
             are above its own.
+        growth: what the error to be expected of smoothing is multiplied by for the first period
+            ahead, and the power of the periods ahead by which it grows.
     """
 
     weights: tuple[float, ...] = (0.0,) * _LEVELS
     slopes: tuple[float, ...] = (0.0,) * _LEVELS
     noise: tuple[float, ...] = tuple(np.log(_NOISE).tolist())
     smoothed: tuple[float, ...] = (0.0, 0.0, _EVIDENCE)
+    growth: tuple[float, float] = (1.0, 0.0)
 
     def __call__(self, parts: Tensor, unit: Tensor, share: Tensor) -> Tensor:
         """The forecasts.
@@ -220,6 +223,16 @@ class Base:
         """The forecasts without smoothing, and without the year of days, as for `__call__`."""
         given = (self.weights, self.slopes, self.noise)
         return _unsmoothed(parts, unit, share, *map(torch.tensor, given))
+
+    def wider(self, error: Tensor, steps: Tensor) -> Tensor:
+        """The absolute errors to be expected, shape (..., ahead).
+
+        Args:
+            error: of smoothing in the first period ahead, shape (..., 1).
+            steps: which of the periods ahead, 0 for the first one, shape (ahead,).
+        """
+        factor, power = self.growth
+        return error * factor * (steps + 1) ** power
 
     @classmethod
     def of(cls, parts: Tensor, unit: Tensor, share: Tensor, target: Tensor, known: Tensor) -> Base:

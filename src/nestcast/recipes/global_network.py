@@ -198,7 +198,7 @@ class GlobalNetwork(Recipe):
             if settings.base is not None:
                 parts = features.simple(series, periods, steps)
                 level = settings.base(parts, scale, steps / features.horizon)
-                error = features.error(series, periods)[..., None]
+                error = settings.base.wider(features.error(series, periods)[..., None], steps)
                 unit = scale if self._family.counts else _ERRORS * error
                 noise = (_DEVIATION * error / level.clamp(min=1e-6)).clamp(*_NOISE)
             if settings.squared:
