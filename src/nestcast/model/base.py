@@ -195,15 +195,14 @@ class Base:
         smoothed: log-odds of what smoothing says against all else, for the first period ahead;
             what is added to them for the last one; and for each logarithm that errors of all else
             are above its own.
-        growth: what the error to be expected of smoothing is multiplied by for the first period
-            ahead, and the power of the periods ahead by which it grows.
+        growth: the power of the periods ahead by which errors grow.
     """
 
     weights: tuple[float, ...] = (0.0,) * _LEVELS
     slopes: tuple[float, ...] = (0.0,) * _LEVELS
     noise: tuple[float, ...] = tuple(np.log(_NOISE).tolist())
     smoothed: tuple[float, ...] = (0.0, 0.0, _EVIDENCE)
-    growth: tuple[float, float] = (1.0, 0.0)
+    growth: float = 0.0
 
     def __call__(self, parts: Tensor, unit: Tensor, share: Tensor) -> Tensor:
         """The forecasts.
@@ -228,11 +227,10 @@ class Base:
         """The absolute errors to be expected, shape (..., ahead).
 
         Args:
-            error: of smoothing in the first period ahead, shape (..., 1).
+            error: of the first period ahead, shape (..., 1).
             steps: which of the periods ahead, 0 for the first one, shape (ahead,).
         """
-        factor, power = self.growth
-        return error * factor * (steps + 1) ** power
+        return error * (steps + 1) ** self.growth
 
     @classmethod
     def of(cls, parts: Tensor, unit: Tensor, share: Tensor, target: Tensor, known: Tensor) -> Base:
@@ -263,12 +261,14 @@ class Base:
         search.step(loss)  # type: ignore[no-untyped-call]
         if not torch.isfinite(free).all():
             return cls()
-        return cls(*(tuple(part.tolist()) for part in _split(free.detach())))
+        weights, slopes, noise, smoothed = (tuple(part.tolist()) for part in _split(free.detach()))
+        return cls(weights, slopes, noise, smoothed)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The weights that were saved, as `asdict` gives them."""
-        return cls(**{name: tuple(one) for name, one in values.items()})
+        weights = {name: tuple(one) for name, one in values.items() if name != "growth"}
+        return cls(**weights, growth=values["growth"])
 
 
 def _split(given: Tensor) -> tuple[Tensor, ...]:

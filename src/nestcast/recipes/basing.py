@@ -43,10 +43,8 @@ def learn_base(features: Features, until: int, generator: np.random.Generator) -
     return replace(base, growth=_growth(off.clamp(max=_WORST), known, steps))
 
 
-def _growth(off: Tensor, known: Tensor, steps: Tensor) -> tuple[float, float]:
-    """By which factor, and which power of the periods ahead, errors are above those of smoothing.
-
-    The likeliest ones of Laplace errors.
+def _growth(off: Tensor, known: Tensor, steps: Tensor) -> float:
+    """The power of the periods ahead by which errors grow: the likeliest one of Laplace errors.
 
     Args:
         off: errors in those of smoothing, shape (cells, ahead).
@@ -59,5 +57,4 @@ def _growth(off: Tensor, known: Tensor, steps: Tensor) -> tuple[float, float]:
     count = known.sum()
     factor = (off / width * known).sum(dim=(1, 2)) / count
     loss = factor.clamp(min=1e-6).log() + (width.log() * known).sum(dim=(1, 2)) / count
-    best = int(loss.argmin())
-    return float(factor[best].clamp(min=1 / _WORST)), float(_POWERS[best])
+    return float(_POWERS[loss.argmin()])
