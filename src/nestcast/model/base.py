@@ -33,7 +33,7 @@ _SMOOTHED = 2 * _LEVELS + 1  # which part that is
 _BETTER = _SMOOTHED + 1
 _NOISE = (0.1, 0.3, 0.3)  # before anything is learned: of all series, of one, of a year's days
 _EVIDENCE = 2.0  # power of the ratio of errors by which smoothing counts, before it is learned
-_PRIOR = 0.01  # how much a parameter that differs by 1 from what it was before must gain
+_PRIOR = 0.005  # how much a parameter that differs by 1 from what it was before must gain
 _WORST = 8.0  # sizes of a series that an error may be: one that comes from nothing tells little
 _CHUNK = 400_000  # steps whose simple forecasts are computed at once
 
