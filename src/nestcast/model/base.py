@@ -11,7 +11,7 @@ exponential smoothing counts against all that depends on how both have done with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -34,7 +34,7 @@ _BETTER = _SMOOTHED + 1
 _NOISE = (0.1, 0.3, 0.3)  # before anything is learned: of all series, of one, of a year's days
 _EVIDENCE = 2.0  # power of the ratio of errors by which smoothing counts, before it is learned
 _PRIOR = 0.005  # how much a parameter that differs by 1 from what it was before must gain
-_WORST = 8.0  # sizes of a series that an error may be: one that comes from nothing tells little
+WORST = 8.0  # units that an error may be: a series that comes from nothing tells little
 _CHUNK = 400_000  # steps whose simple forecasts are computed at once
 
 
@@ -108,7 +108,7 @@ class SimpleForecasts:
         found = self._unsmoothed(series, origin, steps, scale)
         found.insert(_SMOOTHED, self._smoothed.at(series, origin, steps, scale))
         found.insert(_BETTER, self._better[series, origin])
-        return torch.stack(torch.broadcast_tensors(*found), dim=-1)  # type: ignore[no-untyped-call]
+        return _stacked(found)
 
     def _smoothing_better(self, noise: Noise, scale: Tensor) -> Tensor:
         """Logarithm of the errors of all else over those of smoothing, known before each period."""
@@ -120,8 +120,7 @@ class SimpleForecasts:
             rows = torch.arange(begin, min(count, begin + chunk))
             at = rows[:, None, None], torch.arange(length)[:, None]  # (series, time, ahead)
             found = self._unsmoothed(*at, torch.zeros(1, dtype=torch.long), scale[at])
-            parts = torch.stack(torch.broadcast_tensors(*found), dim=-1)  # type: ignore[no-untyped-call]
-            told[rows, :-1] = Base().unsmoothed(parts, scale[at], torch.zeros(1))[..., 0]
+            told[rows, :-1] = Base().unsmoothed(_stacked(found), scale[at], torch.zeros(1))[..., 0]
         begun = pad(seen.cumsum(dim=1), (1, 0)) > 0
         rest = Noise(torch.where(begun, told, torch.nan), target, seen, scale)
         every = torch.arange(count)[:, None], torch.arange(length + 1)
@@ -247,7 +246,7 @@ class Base:
 
         def error(given: Tensor) -> Tensor:
             off = (_weighed(parts, unit, share, *_split(given)) / unit - scaled).abs()
-            off = off.clamp(max=_WORST)
+            off = off.clamp(max=WORST)
             return (off * known).sum() / known.sum().clamp(min=1)
 
         usual = error(before).clamp(min=1e-9)
@@ -309,6 +308,11 @@ def _unsmoothed(
 def _variance(noise: Tensor, unit: Tensor) -> Tensor:
     """Of noise, from the logarithm of its deviation in sizes of the series."""
     return (2 * noise).exp() * unit**2
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Parts along a last axis of their own."""
+    return torch.stack(torch.broadcast_tensors(*parts), dim=-1)  # type: ignore[no-untyped-call]
 
 
 def _signal(moved: Tensor, variance: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ class Smoothed(NamedTuple):
         return torch.where((origin >= self.first) & told.isfinite(), told, scale)
 
     def following(self) -> Tensor:
-        """What was said of each period right before it, NaN if nothing, shape (series, time)."""
+        """What was said of each period right before it, NaN if nothing, (series, time + 1)."""
         return pad(self.forecast[..., 0], (self.first, 0), value=torch.nan)
 
 

@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nestcast.model.base import Base
+from nestcast.model.base import WORST, Base
 from nestcast.model.features import Features
 
 _CELLS = 20_000  # series-steps to learn from
 _AHEAD = 6  # periods ahead of each, at most
 _POWERS = torch.linspace(0, 1, 21)  # of the periods ahead, by which errors may grow
-_WORST = 8.0  # errors to be expected that an error may be
 
 
 def learn_base(features: Features, until: int, generator: np.random.Generator) -> Base:
@@ -40,7 +39,7 @@ def learn_base(features: Features, until: int, generator: np.random.Generator) -
     share = steps / features.horizon
     base = Base.of(parts, scale, share, target, known)
     off = (base(parts, scale, share) - target).abs() / features.error(series, at)[0, :, None]
-    return replace(base, growth=_growth(off.clamp(max=_WORST), known, steps))
+    return replace(base, growth=_growth(off.clamp(max=WORST), known, steps))
 
 
 def _growth(off: Tensor, known: Tensor, steps: Tensor) -> float:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nestcast.model.base import WORST
 from nestcast.model.calibration import Calibration, spread_over
 from nestcast.model.likelihood import Doubles, Likelihood, Size
 from nestcast.model.network import ForecastNetwork
@@ -21,7 +22,6 @@ _MOST_JUDGED = 16_384  # series-origins behind one loss
 _MOST_CALIBRATED = 60_000  # and behind a calibration
 _TRUSTS = (0.25, 0.5, 0.75, 1.0)
 _SURELY = 2.0  # standard errors
-_WORST = 8.0  # units: what a series that comes from nothing may count, of which all were wrong
 _CHECKS = (0, 1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1)  # shares of a training
 
 Rows = NDArray[np.int64]
@@ -116,7 +116,7 @@ class HoldOut:
         """Absolute and squared errors in units of the series, sums over them, shape (2, ahead)."""
         mean = self._family.mean(self._family.trusted(held.raw, trust), held.size)
         error = (mean - held.target).abs() / held.size.unit
-        error = (error.clamp(max=_WORST) * held.known).double()
+        error = (error.clamp(max=WORST) * held.known).double()
         return np.asarray(torch.stack([error.sum(dim=0), (error**2).sum(dim=0)]))
 
     def calibration(self, network: ForecastNetwork, trust: float = 1.0) -> Calibration:
