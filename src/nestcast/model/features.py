@@ -23,6 +23,7 @@ from nestcast.model.nameparts import with_name_parts
 from nestcast.model.namerates import name_rates
 from nestcast.model.noise import Noise
 from nestcast.model.population import from_listing
+from nestcast.model.recent import Recent
 from nestcast.model.schema import Schema
 from nestcast.model.smoothing import smooth
 
@@ -147,6 +148,10 @@ class Features:
             Positive numbers, shape (steps, batch).
         """
         return self._scale[rows, periods]
+
+    def recent(self, rows: Tensor, origin: int) -> Recent:
+        """The mean of late, before a period, of some series (batch,)."""
+        return Recent.of(self._target[rows, :origin], self._seen[rows, :origin])
 
     def error(self, rows: Tensor, periods: Tensor) -> Tensor:
         """Absolute error to be expected of smoothing, where there is a base; as for `scale`."""

@@ -78,6 +78,7 @@ class Settings:
     calibration: Calibration
     base: Base | None = None
     trust: float = 1.0
+    recent: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -206,7 +207,10 @@ class GlobalNetwork(Recipe):
             return Size(level, unit, noise)
 
         weight = torch.ones(len(panel)) if weight is None else weight
-        return Cases(features, self._codes(panel), size, weight, named, self._settings.context)
+        small = self._settings.base is None and self._family.counts
+        recent = features.recent if small else None
+        context = self._settings.context
+        return Cases(features, self._codes(panel), size, weight, named, context, recent)
 
     def _train(
         self,
@@ -249,10 +253,12 @@ class GlobalNetwork(Recipe):
         shorter = replace(budget, steps=budget.steps // 2)
         self._train(network, cases, shorter, generator, watch, until)
         watch.restore()
-        if self._settings.base is not None:
-            self._settings = replace(self._settings, trust=held_out.trust(network))
-        calibration = held_out.calibration(network, self._settings.trust)
-        self._settings = replace(self._settings, calibration=calibration)
+        trust = held_out.trust(network) if self._settings.base is not None else 1.0
+        recent = held_out.recent(network) if cases.recent is not None else 0.0
+        calibration = held_out.calibration(network, trust, recent)
+        self._settings = replace(
+            self._settings, trust=trust, recent=recent, calibration=calibration
+        )
         return budget.part(watch.share)
 
     def _learn_base(self, features: Features, until: int, generator: np.random.Generator) -> None:
@@ -302,6 +308,9 @@ class GlobalNetwork(Recipe):
             raw = family.trusted(raw, settings.trust)
             level = size.level[:, 0].double().numpy()
             size = size.expand(-1, horizon)
+            if cases.recent is not None:
+                recent = cases.recent(torch.from_numpy(rows[part]), features.length)
+                raw = recent.averaged(family, raw, size, settings.recent)
             mean[part] = family.mean(raw, size).numpy()
             levels = settings.calibration.probabilities(wanted, level)[:, None]
             quantiles[part] = family.quantile(raw, size, np.repeat(levels, horizon, axis=1))
@@ -333,6 +342,11 @@ class GlobalNetwork(Recipe):
     def trust(self) -> float:
         """How far forecasts go from their base to what the networks say, from 0 to 1."""
         return self._settings.trust
+
+    @property
+    def recent(self) -> float:
+        """The weight of means of late beside what the networks say, from 0 to 1."""
+        return self._settings.recent
 
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""

@@ -14,6 +14,7 @@ from nestcast.model.base import WORST
 from nestcast.model.calibration import Calibration, spread_over
 from nestcast.model.likelihood import Doubles, Likelihood, Size
 from nestcast.model.network import ForecastNetwork
+from nestcast.model.recent import Recent
 from nestcast.recipes.learning import Cases, ask
 from nestcast.training import Progress, Report
 
@@ -21,6 +22,8 @@ _BATCH = 4096  # series
 _MOST_JUDGED = 16_384  # series-origins behind one loss
 _MOST_CALIBRATED = 60_000  # and behind a calibration
 _TRUSTS = (0.25, 0.5, 0.75, 1.0)
+_WEIGHTS = np.array([0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0])  # of means of late
+_HALF = 0.5  # the largest one if it is not the best
 _SURELY = 2.0  # standard errors
 _CHECKS = (0, 1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1)  # shares of a training
 
@@ -38,6 +41,7 @@ class Held:
         size: of the series, shape (batch, ahead).
         target: what happened, shape (batch, ahead).
         known: whether that is known, shape (batch, ahead).
+        recent: means of late, where these count.
     """
 
     rows: Rows
@@ -46,6 +50,7 @@ class Held:
     size: Size
     target: Tensor
     known: Tensor
+    recent: Recent | None = None
 
 
 class HoldOut:
@@ -85,14 +90,47 @@ class HoldOut:
         """Mean loss per cell on some of the series."""
         total = count = 0.0
         for held in self.asked(network, _MOST_JUDGED):
-            value = -self._family.log_prob(held.raw, held.size, held.target)
-            if self._squared:
-                error = (self._family.mean(held.raw, held.size) - held.target) ** 2
-                value = value + error / self._cases.features.power
-            used = held.known * self._cases.weight[torch.from_numpy(held.rows), None]
-            total += float((value * used).sum())
+            used = self._used(held)
+            total += float((self._losses(held, held.raw) * used).sum())
             count += float(used.sum())
         return total / max(count, 1e-9)
+
+    def _losses(self, held: Held, raw: Tensor) -> Tensor:
+        value = -self._family.log_prob(raw, held.size, held.target)
+        if self._squared:
+            error = (self._family.mean(raw, held.size) - held.target) ** 2
+            value = value + error / self._cases.features.power
+        return value
+
+    def _used(self, held: Held) -> Tensor:
+        """How much each cell counts."""
+        return held.known * self._cases.weight[torch.from_numpy(held.rows), None]
+
+    def recent(self, network: ForecastNetwork) -> float:
+        """The weight of means of late.
+
+        It is the largest one, up to half, whose loss is no more than a standard error above the
+        least, from the differences between series (the rule of one standard error: Breiman,
+        Friedman, Olshen and Stone, "Classification and Regression Trees", 1984, section 3.4.3); or
+        that of the least loss, if that is larger.
+        """
+        losses = np.zeros((len(_WEIGHTS), len(self._cases.codes)))
+        for held in self.asked(network):
+            used = self._used(held)
+            for one, weight in enumerate(_WEIGHTS):
+                found = self._losses(held, self._raw(held, recent=weight)) * used
+                losses[one, held.rows] += found.sum(dim=1).double().numpy()
+        best = losses.sum(axis=1).argmin()
+        more = losses - losses[best]
+        near = more.sum(axis=1) <= np.sqrt((more**2).sum(axis=1))
+        return float(max(_WEIGHTS[best], _WEIGHTS[near & (_WEIGHTS <= _HALF)].max(initial=0)))
+
+    def _raw(self, held: Held, trust: float = 1.0, recent: float = 0.0) -> Tensor:
+        """Raw outputs so far from the base, averaged with means of late."""
+        raw = self._family.trusted(held.raw, trust)
+        if held.recent is None:
+            return raw
+        return held.recent.averaged(self._family, raw, held.size, recent)
 
     def trust(self, network: ForecastNetwork) -> float:
         """How far to go from the base to what the network says.
@@ -114,17 +152,19 @@ class HoldOut:
 
     def _errors(self, held: Held, trust: float) -> Doubles:
         """Absolute and squared errors in units of the series, sums over them, shape (2, ahead)."""
-        mean = self._family.mean(self._family.trusted(held.raw, trust), held.size)
+        mean = self._family.mean(self._raw(held, trust), held.size)
         error = (mean - held.target).abs() / held.size.unit
         error = (error.clamp(max=WORST) * held.known).double()
         return np.asarray(torch.stack([error.sum(dim=0), (error**2).sum(dim=0)]))
 
-    def calibration(self, network: ForecastNetwork, trust: float = 1.0) -> Calibration:
-        """What the network's probabilities are worth, so far from the base."""
+    def calibration(
+        self, network: ForecastNetwork, trust: float = 1.0, recent: float = 0.0
+    ) -> Calibration:
+        """What its probabilities are worth, so far from the base and so near means of late."""
         horizon = self._cases.features.horizon
         pits, sizes, origins = [], [], []
         for held in self.asked(network):
-            raw = self._family.trusted(held.raw, trust)
+            raw = self._raw(held, trust, recent)
             upto = self._family.cdf(raw, held.size, held.target)
             if self._family.counts:
                 below = self._family.cdf(raw, held.size, held.target - 1)
@@ -146,7 +186,8 @@ class HoldOut:
                 raw, size = ask([network], self._cases, part, origin, ahead)
                 series, at = torch.from_numpy(part), torch.full((1, len(part)), origin)
                 target, known = features.targets(series, at, torch.arange(ahead))
-                yield Held(part, origin, raw, size.expand(-1, ahead), target[0], known[0])
+                recent = self._cases.recent(series, origin) if self._cases.recent else None
+                yield Held(part, origin, raw, size.expand(-1, ahead), target[0], known[0], recent)
 
 
 class Watch:

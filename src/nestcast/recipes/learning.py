@@ -15,6 +15,7 @@ from torch import Tensor
 from nestcast.data.calendar import Frequency
 from nestcast.model.likelihood import Likelihood, Size
 from nestcast.model.network import ForecastNetwork
+from nestcast.model.recent import Recent
 from nestcast.recipes.batches import batches_of_similar_length
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Progress, Report, TrainingOptions, train
@@ -67,6 +68,7 @@ class Cases:
         weight: how many series each one stands for, shape (series,).
         named: which cells to learn from, shape (series, time); None for all.
         context: longest sequence, in periods.
+        recent: means of late of some series (batch,) before a period, where these count.
     """
 
     features: Inputs
@@ -75,6 +77,7 @@ class Cases:
     weight: Tensor
     named: Tensor | None
     context: int
+    recent: Callable[[Tensor, int], Recent] | None = None
 
     def ends(self, until: int) -> NDArray[np.int64]:
         """The period before `until` after which nothing is to be learned of each series."""

@@ -1,0 +1,86 @@
+"""How much means of late count beside what networks say."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from nestcast import Forecaster, Keys, Panel
+from nestcast.data import Calendar
+from nestcast.model.counts import Poisson
+from nestcast.model.likelihood import Size
+from nestcast.model.recent import Recent
+from nestcast.recipes.holdout import Held, HoldOut
+
+SERIES, PERIODS = 400, 4
+
+
+def weight(said, recent, truth):
+    """Of means of late, shape (series,), where networks say others and counts of a mean come."""
+    features = SimpleNamespace(start=torch.zeros(SERIES, dtype=torch.long), length=PERIODS)
+    every = torch.ones(SERIES)
+    cases = SimpleNamespace(features=features, named=None, codes=every, weight=every)
+    held_out = HoldOut(cases, Poisson(), 0, False, np.random.default_rng(0))
+    one = torch.ones(SERIES, 1)
+    rng = np.random.default_rng(5)
+    counts = [torch.tensor(rng.poisson(truth)).float()[:, None] for _ in range(PERIODS)]
+    raw = torch.tensor(said).float().log()[:, None, None]
+    late = Recent(torch.tensor(recent).float()[:, None], one)
+    held_out.asked = lambda network: (
+        Held(np.arange(SERIES), period, raw, Size(one, one), count, one > 0, late)
+        for period, count in enumerate(counts)
+    )
+    return held_out.recent(None)
+
+
+def test_the_better_one_counts():
+    truth = np.random.default_rng(1).uniform(0.2, 4, SERIES)
+    off = truth * np.random.default_rng(2).choice([0.3, 3], SERIES)
+    assert weight(truth, off, truth) == 0.0
+    assert weight(off, truth, truth) == 1.0
+    assert weight(truth, truth, truth) >= 0.5
+
+
+def test_each_wrong_in_its_own_way_are_better_together():
+    rng = np.random.default_rng(3)
+    truth = rng.uniform(0.5, 4, SERIES)
+    said, recent = (truth * np.exp(sigma * rng.standard_normal(SERIES)) for sigma in (0.5, 0.8))
+    assert 0.125 <= weight(said, recent, truth) <= 0.375
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Parts that sell now and then; after two years half of them hardly at all any more."""
+    rng = np.random.default_rng(5)
+    rate = rng.gamma(1.0, 1.0, (150, 1)) * np.ones(42)
+    rate[::2, 24:] *= 0.1
+    target = rng.poisson(rate)
+    panel = Panel(
+        Keys({"part": np.arange(150)}),
+        Calendar("1mo", np.datetime64("2020-01"), 36),
+        target[:, :36].astype(np.float32),
+        np.zeros(150, np.int32),
+    )
+    return panel, rate[:, 36:]
+
+
+def test_forecasts_of_small_counts_are_averaged_with_means_of_late(parts, tmp_path):
+    panel, rate = parts
+    forecaster = Forecaster(6, effort="quick", seed=0).fit(panel)
+    recent = forecaster.global_network.recent
+    assert recent > 0
+    forecast = forecaster.predict(level=[80])
+    error = np.sqrt(((forecast.mean - rate) ** 2).mean())
+    late = Recent.of(torch.from_numpy(panel.target), torch.ones(150, 36, dtype=torch.bool)).mean
+    assert error < 0.9 * np.sqrt(((late.numpy() - rate) ** 2).mean())
+    forecaster.save(tmp_path / "model")
+    again = Forecaster.load(tmp_path / "model").predict(6, level=[80], panel=panel)
+    np.testing.assert_array_equal(again.mean, forecast.mean)
+    np.testing.assert_array_equal(again.quantiles, forecast.quantiles)
+
+
+@pytest.mark.parametrize("family", ["tweedie", "normal"])
+def test_other_distributions_are_left_as_they_are(parts, family, short_training):
+    forecaster = Forecaster(2, likelihood=family, seed=0).fit(parts[0])
+    assert forecaster.global_network.recent == 0
