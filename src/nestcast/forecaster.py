@@ -193,6 +193,7 @@ class Forecaster:
                 exposure,
                 level,
                 exposure_dispersion=spread,
+                extra=found.extra,
                 target_name=panel.target_name,
                 time_name=panel.time_name,
             )

@@ -18,6 +18,7 @@ from nestcast.model.betabinomial import (
     beta_quantile,
     sample_beta_binomial,
     sample_joint,
+    seen_concentration,
 )
 
 Values = NDArray[np.float64]
@@ -32,8 +33,9 @@ class RateForecast(Forecast):
 
     `mean` is the expected rate (clicks over impressions). `quantiles` are bounds of the period's
     rate: an interval holds both the rate behind the clicks and, at the impressions expected, what
-    will be seen of it, each with its level or more. Where impressions are many the two are the
-    same; where they are few, what is seen may be none.
+    will be seen of it. Where impressions are many the two are the same; where they are few, what
+    is seen may be none. Bounds of clicks need not be whole numbers: each number stands for all
+    within 1/2 of it, so that intervals hold their level on average and not more.
 
     Example:
         >>> keys = Keys({"ad": np.array(["a", "b"])})
@@ -42,19 +44,22 @@ class RateForecast(Forecast):
         >>> forecast = rate_forecast(keys, days, rate, concentration, impressions, [80])
         >>> forecast.to_columns([80])["clicks"].tolist()
         [90.0, 0.0]
-        >>> forecast.given([[100], [100]]).clicks_quantiles()[0].tolist()
-        [[0.0, 1.0, 2.0]]
+        >>> forecast.given([[100], [100]]).clicks_quantiles()[0].round(1).tolist()
+        [[0.0, 0.8, 2.5]]
 
     Args:
         concentration: alpha + beta of the beta distribution, shape (series, horizon).
         exposure: expected impressions, shape (series, horizon).
         exposure_dispersion: `a` in the variance `m + a m^2` of the impressions, shape (series,
             horizon); None if they are given and not forecast.
+        extra: how much more than by chance clicks vary at a given rate, see
+            `betabinomial.seen_concentration`.
     """
 
     concentration: Floats
     exposure: Floats
     exposure_dispersion: Floats | None = None
+    extra: float = 0.0
 
     @property
     def clicks(self) -> Values:
@@ -70,6 +75,7 @@ class RateForecast(Forecast):
             self.concentration,
             exposure,
             self.levels,
+            extra=self.extra,
             target_name=self.target_name,
             time_name=self.time_name,
         )
@@ -83,14 +89,12 @@ class RateForecast(Forecast):
             seed: of the samples.
         """
         if self.exposure_dispersion is None:
-            return beta_binomial_quantile(
-                self.probabilities,
-                np.round(self.exposure)[..., None],
-                self.mean[..., None],
-                self.concentration[..., None],
+            return _seen(
+                self.probabilities, self.exposure, self.mean, self.concentration, self.extra
             )
         _, clicks = self.sample(seed=seed)
-        found = np.quantile(clicks, self.probabilities, axis=-1, method="inverted_cdf")
+        apart = np.random.default_rng(seed).random(clicks.shape) - 0.5
+        found = np.quantile(np.maximum(clicks + apart, 0), self.probabilities, axis=-1)
         return np.moveaxis(found, 0, -1).astype(np.float64)
 
     def sample(
@@ -100,10 +104,12 @@ class RateForecast(Forecast):
         rng = np.random.default_rng(seed)
         spread = self.exposure_dispersion
         if spread is not None:
-            return sample_joint(rng, self.exposure, spread, self.mean, self.concentration, samples)
+            given = (self.exposure, spread, self.mean, self.concentration)
+            return sample_joint(rng, *given, samples, self.extra)
         shape = (*self.exposure.shape, samples)
         n = np.broadcast_to(np.round(self.exposure).astype(np.int64)[..., None], shape)
-        rate, M = self.mean[..., None], self.concentration[..., None]
+        rate = self.mean[..., None]
+        M = seen_concentration(self.concentration[..., None], n, self.extra)
         return n, sample_beta_binomial(rng, n, rate, M, shape)
 
     def unsampled(self, kept: float) -> RateForecast:
@@ -131,6 +137,7 @@ class RateForecast(Forecast):
             np.maximum(concentration, 1e-6),
             self.exposure * (rate + (1 - rate) / kept),
             self.levels,
+            extra=self.extra,
             target_name=self.target_name,
             time_name=self.time_name,
         )
@@ -160,6 +167,7 @@ def rate_forecast(
     level: Sequence[float],
     *,
     exposure_dispersion: ArrayLike | None = None,
+    extra: float = 0.0,
     target_name: str = "clicks",
     time_name: str = "date",
 ) -> RateForecast:
@@ -173,6 +181,7 @@ def rate_forecast(
         exposure: expected impressions, shape (series, horizon).
         level: central intervals, in per cent.
         exposure_dispersion: of the impressions, if these are forecast.
+        extra: how much more than by chance clicks vary at a given rate.
         target_name, time_name: column names used in output.
     """
     shape = (len(keys), len(calendar))
@@ -185,7 +194,7 @@ def rate_forecast(
     p = np.array(probabilities_of(level))
     behind = beta_quantile(p, rate[..., None], M[..., None])
     whole = np.round(n)[..., None]
-    seen = beta_binomial_quantile(p, whole, rate[..., None], M[..., None]) / np.maximum(whole, 1)
+    seen = _seen(p, n, rate, M, extra) / np.maximum(whole, 1)
     outer = np.where(p < 0.5, np.minimum(behind, seen), np.maximum(behind, seen))
     quantiles = np.where((p == 0.5) | (whole == 0), behind, outer)
     return RateForecast(
@@ -201,7 +210,18 @@ def rate_forecast(
         exposure_dispersion=None
         if exposure_dispersion is None
         else np.broadcast_to(np.asarray(exposure_dispersion, np.float32), shape),
+        extra=extra,
     )
+
+
+def _seen(
+    probabilities: Values, exposure: ArrayLike, rate: ArrayLike, M: ArrayLike, extra: float
+) -> Values:
+    """Quantiles of the clicks at so many impressions, shape (series, horizon, levels)."""
+    n, p, M = (np.asarray(one, np.float64)[..., None] for one in (exposure, rate, M))
+    n = np.round(n)
+    M = seen_concentration(M, n, extra)
+    return beta_binomial_quantile(probabilities, n, p, M, spread=True)
 
 
 def unsampled_rate(rate: ArrayLike, kept: float) -> Values:

@@ -11,6 +11,7 @@ from nestcast.model.betabinomial import (
     binomial_log_prob,
     sample_beta_binomial,
     sample_joint,
+    seen_concentration,
 )
 
 COUNTS = [
@@ -161,3 +162,58 @@ def test_joint_samples():
     assert impressions[2].var() == pytest.approx(1e4 + 0.4 * 1e8, rel=0.06)
     assert clicks[2].mean() == pytest.approx(100, rel=0.05)
     assert clicks[3].mean() == pytest.approx(1000, rel=0.05)
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.4, 0.97])
+def test_spread_quantiles_are_where_probabilities_up_to_half_a_count_say(rate):
+    n, M = 60, 40.0
+    law = stats.betabinom(n, rate * M, (1 - rate) * M)
+    k = np.arange(n + 1)
+    upto = law.cdf(k) - law.pmf(k) / 2
+    inside = (upto > 1e-6) & (upto < 1 - 1e-6)
+    found = beta_binomial_quantile(upto[inside], n, rate, M, spread=True)
+    np.testing.assert_allclose(found, k[inside], atol=1e-6)
+
+
+def test_spread_intervals_hold_their_level_on_average():
+    rng = np.random.default_rng(0)
+    size = 40_000
+    n = rng.integers(200, 5000, size)
+    rate, M = rng.uniform(0.002, 0.05, size), rng.uniform(50, 5000, size)
+    k = sample_beta_binomial(rng, n, rate, M)
+    for level in (0.5, 0.8, 0.95):
+        ends = (1 - level) / 2, (1 + level) / 2
+        whole, spread = (
+            [beta_binomial_quantile(end, n, rate, M, spread=one) for end in ends]
+            for one in (False, True)
+        )
+        held = [((k >= low) & (k <= high)).mean() for low, high in (whole, spread)]
+        assert held[1] == pytest.approx(level, abs=0.012)
+        assert held[0] > held[1]
+        assert (spread[0] >= 0).all()
+        assert (spread[1] <= n).all()
+
+
+def test_spread_quantiles_rise_with_the_level_and_meet_where_counts_are_large():
+    levels = np.linspace(0.01, 0.99, 99)
+    for n, rate, M in ((50, 0.02, 30.0), (400, 0.5, 20.0), (10**6, 0.01, 1e4)):
+        found = beta_binomial_quantile(levels, n, rate, M, spread=True)
+        assert (np.diff(found) >= 0).all()
+        assert (np.abs(found - beta_binomial_quantile(levels, n, rate, M)) <= 0.5 + 1e-9).all()
+
+
+def test_extra_variance_is_what_clicks_in_bunches_have():
+    n, rate, extra = np.array([20.0, 300.0, 50_000.0]), 0.03, 1.4
+    M = seen_concentration(1e12, n, extra)
+    ratio = beta_binomial_variance(n, rate, M) / (n * rate * (1 - rate))
+    np.testing.assert_allclose(ratio, 1 + extra * (n - 1) / n, rtol=1e-6)
+    np.testing.assert_allclose(seen_concentration(700.0, n, 0.0), 700.0)
+
+
+def test_joint_samples_have_the_extra_variance():
+    given = [np.full(1, one) for one in (20_000.0, 1e-9, 0.01, 1e9)]
+    plain, bunched = (
+        sample_joint(np.random.default_rng(0), *given, 20_000, extra)[1].var()
+        for extra in (0.0, 2.0)
+    )
+    assert bunched / plain == pytest.approx(3, rel=0.1)

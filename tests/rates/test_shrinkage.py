@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nestcast.data import Keys
+from nestcast.model.betabinomial import seen_concentration
 from nestcast.rates.dispersion import Past, fit_dispersion
 from nestcast.rates.hierarchy import fit_levels, hierarchy_of, shrink
 from nestcast.rates.shrinkage import Prior, fit_concentration, fit_prior
@@ -132,3 +133,16 @@ def test_dispersion_by_rate_and_step_is_recovered():
     assert found.by_step == pytest.approx(0.7, abs=0.05)
     again = found.concentration(mean, np.zeros(size), step)
     np.testing.assert_allclose(again, concentration, rtol=0.15)
+
+
+def test_clicks_in_bunches_are_told_from_rates_that_differ():
+    rng = np.random.default_rng(1)
+    size = 20_000
+    n = np.exp(rng.uniform(4, 12, size)).round()
+    mean, step = np.full(size, 0.02), np.ones(size)
+    M = seen_concentration(2000.0, n, 1.5)
+    k = rng.binomial(n.astype(int), rng.beta(mean * M, (1 - mean) * M)).astype(float)
+    found = fit_dispersion(Past(mean, np.zeros(size), step, k, n))
+    assert found.extra == pytest.approx(1.5, rel=0.15)
+    none = np.zeros(1)
+    assert found.concentration(mean[:1], none, step[:1])[0] == pytest.approx(2000, rel=0.1)

@@ -162,6 +162,7 @@ class ClickBoosting:
             exposure,
             level,
             exposure_dispersion=spread,
+            extra=self._dispersion.extra,
             target_name=panel.target_name,
             time_name=panel.time_name,
         )

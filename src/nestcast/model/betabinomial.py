@@ -29,6 +29,7 @@ _SERIES_FROM = 10.0
 _CONTINUOUS_FROM = 500.0
 _STEPS = 8  # between looks at which quantiles are still to be found
 _AT_ONCE = 500_000
+_LARGEST_SHARE = 0.999  # of the variance of a single impression that days differ by
 
 
 def binomial_log_prob(clicks: Tensor, impressions: Tensor, logit: Tensor) -> Tensor:
@@ -121,8 +122,35 @@ def beta_binomial_variance(
     return np.asarray(n * p * (1 - p) * ((M + n) / (M + 1)))
 
 
+def seen_concentration(
+    concentration: ArrayLike, impressions: ArrayLike, extra: ArrayLike
+) -> Values:
+    """Concentration of the clicks seen, where they vary more than chance makes them.
+
+    That is so where clicks come in bunches: at a given rate p their variance is `1 + extra` times
+    `n p (1 - p)` (extra-binomial variation: D. A. Williams 1982; P. McCullagh and J. A. Nelder,
+    "Generalized Linear Models", 2nd ed., section 4.5).
+
+    Example:
+        >>> seen_concentration(400.0, [10, 1000], 1.0).round(1)
+        array([  8.8, 285.2])
+
+    Args:
+        concentration: of the rate, above 0.
+        impressions: whole numbers; shapes broadcast.
+        extra: 0 or more.
+    """
+    M, n, more = (np.asarray(one, np.float64) for one in (concentration, impressions, extra))
+    return np.asarray(1 / np.minimum(1 / (M + 1) + more / np.maximum(n, 1), _LARGEST_SHARE) - 1)
+
+
 def beta_binomial_quantile(
-    probability: ArrayLike, impressions: ArrayLike, mean: ArrayLike, concentration: ArrayLike
+    probability: ArrayLike,
+    impressions: ArrayLike,
+    mean: ArrayLike,
+    concentration: ArrayLike,
+    *,
+    spread: bool = False,
 ) -> Values:
     """Smallest number of clicks whose cumulative probability reaches `probability`.
 
@@ -132,12 +160,17 @@ def beta_binomial_quantile(
     Example:
         >>> beta_binomial_quantile([0.1, 0.5, 0.9], 1000, 0.005, 400.0)
         array([ 1.,  4., 11.])
+        >>> beta_binomial_quantile([0.1, 0.5, 0.9], 1000, 0.005, 400.0, spread=True).round(1)
+        array([ 0.7,  4.1, 10.6])
 
     Args:
         probability: between 0 and 1.
         impressions: whole numbers; shapes broadcast.
         mean: expected rate, from 0 to 1.
         concentration: above 0.
+        spread: let each count be any number within 1/2 of it, from 0 to `impressions`: an interval
+            of whole numbers holds more than its level, one of these bounds its level on average
+            (mid-P: H. O. Lancaster 1961; A. Agresti and A. Gottard 2007).
     """
     given = (probability, impressions, mean, concentration)
     p, n, rate, M = np.broadcast_arrays(*(np.asarray(one, np.float64) for one in given))
@@ -145,54 +178,67 @@ def beta_binomial_quantile(
     p, n, rate, M = (one.ravel() for one in (p, n, rate, M))
     if len(p) > _AT_ONCE:
         parts = (slice(at, at + _AT_ONCE) for at in range(0, len(p), _AT_ONCE))
-        found = [beta_binomial_quantile(p[at], n[at], rate[at], M[at]) for at in parts]
+        found = [
+            beta_binomial_quantile(p[at], n[at], rate[at], M[at], spread=spread) for at in parts
+        ]
         return np.concatenate(found).reshape(shape)
     # Of the two outcomes the rarer one is counted. Of what is missed, `n - clicks`, it is the
     # smallest count whose cumulative probability is above 1 - p, not just as large.
     often = rate > 0.5
-    level = np.where(often, np.nextafter(1 - p, 2), p)
+    level = np.where(often, 1 - p if spread else np.nextafter(1 - p, 2), p)
     rare = np.where(often, 1 - rate, rate)
-    spread = np.sqrt(beta_binomial_variance(n, rare, M))
-    few = n * rare + 6 * spread <= _CONTINUOUS_FROM
+    deviation = np.sqrt(beta_binomial_variance(n, rare, M))
+    few = n * rare + 6 * deviation <= _CONTINUOUS_FROM
     quantile = np.empty_like(p)
-    quantile[few] = _counted(level[few], n[few], rare[few], M[few])
-    quantile[~few] = _continuous(level[~few], n[~few], rare[~few], M[~few])
+    quantile[few] = _counted(level[few], n[few], rare[few], M[few], spread)
+    quantile[~few] = _continuous(level[~few], n[~few], rare[~few], M[~few], spread)
     quantile = np.where(often, n - quantile, quantile)
     return np.clip(quantile, 0, n).reshape(shape)
 
 
-def _counted(level: Values, n: Values, mean: Values, concentration: Values) -> Values:
+def _counted(level: Values, n: Values, mean: Values, concentration: Values, spread: bool) -> Values:
     """Add up the probabilities of 0, 1, 2, ... until the level is reached."""
     alpha, beta = mean * concentration, (1 - mean) * concentration
-    count = np.zeros_like(level)
+    count, below = np.zeros_like(level), np.zeros_like(level)
     sure = (n < 1) | (mean <= 0)
     left = np.flatnonzero(~sure)
     a, b, most, wanted = alpha[left], beta[left], n[left], level[left]
-    with torch.no_grad():
-        zero = torch.zeros(len(left), dtype=torch.float64)
-        start = beta_binomial_log_prob(zero, *(torch.from_numpy(x) for x in (most, a, b)))
-    each: Values = np.exp(start.numpy())
-    total, k, steps = each.copy(), 0, np.zeros(len(left), np.int64)
+    each = _probability(np.zeros(len(left)), most, a, b)
+    total, k, steps, lower = each.copy(), 0, np.zeros(len(left), np.int64), np.zeros(len(left))
     while len(left):
         for _ in range(_STEPS):
             # Once the level is reached the sum only grows, so that the count stays.
-            steps += (total < wanted) & (k < most)
-            still, below = np.maximum(most - k, 0), np.maximum(most - k - 1, 0) + b
-            each *= still / (k + 1) * ((k + a) / below)
+            more = (total < wanted) & (k < most)
+            steps += more
+            lower = np.where(more, total, lower)
+            still, missed = np.maximum(most - k, 0), np.maximum(most - k - 1, 0) + b
+            each *= still / (k + 1) * ((k + a) / missed)
             total += each
             k += 1
         keep = (total < wanted) & (k < most)
-        count[left[~keep]] = steps[~keep]
-        left, steps = left[keep], steps[keep]
+        count[left[~keep]], below[left[~keep]] = steps[~keep], lower[~keep]
+        left, steps, lower = left[keep], steps[keep], lower[keep]
         a, b, most, wanted, each, total = (x[keep] for x in (a, b, most, wanted, each, total))
+    if spread:
+        at = np.flatnonzero(~sure)
+        here = _probability(count[at], n[at], alpha[at], beta[at])
+        count[at] += np.clip((level[at] - below[at]) / np.maximum(here, 1e-300), 0, 1) - 0.5
     return count
 
 
-def _continuous(level: Values, n: Values, mean: Values, concentration: Values) -> Values:
+def _probability(k: Values, n: Values, alpha: Values, beta: Values) -> Values:
+    with torch.no_grad():
+        given = (torch.from_numpy(x) for x in (k, n, alpha, beta))
+        return np.asarray(beta_binomial_log_prob(*given).exp().numpy())
+
+
+def _continuous(
+    level: Values, n: Values, mean: Values, concentration: Values, spread: bool
+) -> Values:
     """The quantile of a beta distribution of the same mean and variance, in clicks."""
     same = n * ((concentration + 1) / (concentration + n)) - 1
     rate = special.betaincinv(mean * same, (1 - mean) * same, np.minimum(level, 1))
-    return np.asarray(np.round(n * rate))
+    return np.asarray(n * rate if spread else np.round(n * rate))
 
 
 def beta_quantile(probability: ArrayLike, mean: ArrayLike, concentration: ArrayLike) -> Values:
@@ -240,6 +286,7 @@ def sample_joint(
     mean: ArrayLike,
     concentration: ArrayLike,
     samples: int,
+    extra: float = 0.0,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw impressions (negative binomial), then clicks out of those (beta-binomial).
 
@@ -254,6 +301,7 @@ def sample_joint(
         dispersion: `a` in their variance `m + a m^2`, 0 or more.
         mean, concentration: of the rate.
         samples: how many to draw.
+        extra: see `seen_concentration`.
 
     Returns:
         Impressions and clicks, shape (..., samples).
@@ -265,4 +313,4 @@ def sample_joint(
     shape = (*m.shape[:-1], samples)
     a = np.maximum(a, 1e-9)
     n = rng.poisson(np.minimum(rng.gamma(1 / a, a * m, shape), 1e15))
-    return n, sample_beta_binomial(rng, n, rate, M, shape)
+    return n, sample_beta_binomial(rng, n, rate, seen_concentration(M, n, extra), shape)

@@ -15,6 +15,7 @@ Values = NDArray[np.float64]
 
 _MOST_ROWS = 50_000
 _FEWEST_ROWS = 20
+_EXTRA = -4.0  # logarithm, where rows do not tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +51,16 @@ class Past:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """Day-to-day spread of rates, as a share r of `p (1 - p)`.
+    """Day-to-day spread of rates, as a share r of `p (1 - p)`, and of clicks at a given rate.
 
-    The logit of r is linear in the logit of p and the logarithm of the step.
+    The logit of r is linear in the logit of p and the logarithm of the step. Besides, clicks vary
+    by `extra` more than chance makes them, see `betabinomial.seen_concentration`.
     """
 
     level: float = -9.0
     by_rate: float = 0.0
     by_step: float = 0.0
+    extra: float = 0.0
 
     def concentration(self, mean: Values, share: Values, step: Values) -> Values:
         """Concentration (alpha + beta) of a forecast whose own uncertainty is `share`."""
@@ -94,16 +97,19 @@ def fit_dispersion(past: Past) -> Dispersion:
 
     def loss(at: Values) -> tuple[float, Values]:
         raw = torch.tensor(at, requires_grad=True)
-        total = torch.clamp(share + torch.sigmoid(raw @ x), max=0.999)
-        M = 1 / total - 1
+        extra = raw[-1]
+        total = share + torch.sigmoid(raw[:-1] @ x) + extra.exp() / n
+        M = 1 / torch.clamp(total, max=0.999) - 1
         # The weak pull keeps slopes from running off where few rows tell.
         value = -beta_binomial_log_prob(k, n, p * M, (1 - p) * M).mean()
-        value = value + 1e-3 * (raw[1:] ** 2).sum()
+        value = value + 1e-3 * (raw[1:-1] ** 2).sum() + 1e-4 * (extra - _EXTRA) ** 2
         value.backward()  # type: ignore[no-untyped-call]
         assert raw.grad is not None
         return value.item(), raw.grad.numpy()
 
-    bounds = [(-20.0, 5.0), *((-3.0, 3.0) if one else (0.0, 0.0) for one in spread)]
-    first = np.array([-7.0, 0.0, 0.0])
+    slopes = ((-3.0, 3.0) if one else (0.0, 0.0) for one in spread)
+    bounds = [(-20.0, 5.0), *slopes, (-9.0, 2.0)]
+    first = np.array([-7.0, 0.0, 0.0, -1.0])
     found = optimize.minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return Dispersion(*(float(one) for one in found))
+    level, by_rate, by_step, extra = map(float, found)
+    return Dispersion(level, by_rate, by_step, float(np.exp(extra)))

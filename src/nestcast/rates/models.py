@@ -134,6 +134,7 @@ class RateModel:
             exposure,
             level,
             exposure_dispersion=spread,
+            extra=self.dispersion.extra,
             target_name=panel.target_name,
             time_name=panel.time_name,
         )

@@ -164,11 +164,12 @@ class Recalibrated:
         forecast = self._model.predict(panel, asked, horizon, level)
         assert isinstance(forecast, RateForecast)
         mean = self.map(forecast.mean)
-        concentration = forecast.concentration.astype(np.float64)
+        concentration, extra = forecast.concentration.astype(np.float64), forecast.extra
         if self._dispersion is not None:
             none, step = np.zeros_like(mean), np.arange(1.0, horizon + 1)
             past = self._dispersion.concentration(mean, none, step)
             concentration = np.minimum(concentration, past)
+            extra = max(extra, self._dispersion.extra)
         return rate_forecast(
             forecast.keys,
             forecast.calendar,
@@ -177,6 +178,7 @@ class Recalibrated:
             forecast.exposure,
             level,
             exposure_dispersion=forecast.exposure_dispersion,
+            extra=extra,
             target_name=forecast.target_name,
             time_name=forecast.time_name,
         )

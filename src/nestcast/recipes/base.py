@@ -27,12 +27,14 @@ class Prediction:
         quantiles: shape (asked, horizon, probabilities).
         samples: paths, shape (asked, horizon, samples), if they were asked for.
         concentration: of rates, shape (asked, horizon).
+        extra: how much more than by chance clicks vary at a given rate.
     """
 
     mean: NDArray[Any]
     quantiles: Floats
     samples: Floats | None = None
     concentration: NDArray[np.float64] | None = None
+    extra: float = 0.0
 
 
 class Recipe(ABC):

@@ -203,9 +203,11 @@ class RateNetwork(Recipe):
             raw, size = ask(self._networks, cases, rows[part], features.length, horizon)
             mean[part] = _rates(raw, size, self._settings.trust)
         step = np.arange(1.0, horizon + 1)
-        found = self._settings.dispersion.concentration(mean, np.zeros_like(mean), step)
+        dispersion = self._settings.dispersion
+        found = dispersion.concentration(mean, np.zeros_like(mean), step)
         none = np.zeros((len(position), horizon, 0), np.float32)
-        return Prediction(mean[position], none, concentration=found[position])
+        extra = dispersion.extra
+        return Prediction(mean[position], none, concentration=found[position], extra=extra)
 
     def layers(self) -> list[tuple[str, str, int]]:
         """See `Recipe.layers`."""
