@@ -18,6 +18,7 @@ from nestcast.lab.inside import trace
 from nestcast.lab.series_inside import SeriesLook, look_at_series
 from nestcast.lab.series_inside_figure import picture
 from nestcast.model.likelihood import Size
+from nestcast.recipes import holdout
 from nestcast.recipes.global_network import EFFORTS
 from nestcast.recipes.learning import Budget, Effort
 from tests.panels import store, weekly
@@ -29,6 +30,7 @@ ONE = Keys({"shop_id": np.array([2]), "item_id": np.array([105])})
 def short():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(EFFORTS, "quick", Effort(1, Budget(5000, 5)))
+        patch.setattr(holdout, "_WEIGHTS", np.zeros(1))  # of means of late: none
         yield
 
 
@@ -140,6 +142,8 @@ def test_half_of_the_influence():
     quarter, none = (replace(look, trust=trust).sentences()[-1] for trust in (0.25, 0.0))
     assert quarter == "forecasts go 25% of the way from simple ones to what the networks say"
     assert none == "forecasts go nowhere from simple ones to what the networks say"
+    half = replace(look, recent=0.5).sentences()[-1]
+    assert half == "the mean of late counts 50.0% in forecasts, networks the rest"
 
 
 def test_the_picture_has_a_heat_map_for_each_gate_of_each_level(fitted):

@@ -39,6 +39,7 @@ class SeriesLook:
             the inputs of each step, in units of the target for one standard deviation of an input,
             shape (ahead, time).
         trust: how far forecasts go from their base to what networks say, from 0 to 1.
+        recent: the weight of the mean of late in them, from 0 to 1.
     """
 
     cell: str
@@ -52,6 +53,7 @@ class SeriesLook:
     series: int
     influences: np.ndarray
     trust: float = 1.0
+    recent: float = 0.0
 
     @property
     def over(self) -> str:
@@ -68,6 +70,10 @@ class SeriesLook:
         if self.trust < 1:
             way = f"{self.trust:.0%} of the way" if self.trust else "nowhere"
             found.append(f"forecasts go {way} from simple ones to what the networks say")
+        if self.recent > 0:
+            found.append(
+                f"the mean of late counts {self.recent:.1%} in forecasts, networks the rest"
+            )
         return found
 
 
@@ -122,6 +128,7 @@ def look_at_series(forecaster: Forecaster, panel: Panel, one: Keys, most: int = 
         len(many),
         influences,
         forecaster.global_network.trust,
+        forecaster.global_network.recent,
     )
 
 
