@@ -63,3 +63,16 @@ def test_what_comes_after_changes_nothing():
         return Features(panel, schema_of(panel)).recent(torch.arange(4), 8)
 
     torch.testing.assert_close(recent(other).mean, recent(target).mean, rtol=0, atol=0)
+
+
+def test_means_of_late_move_half_of_the_way_to_the_level_of_what_networks_say():
+    rng = np.random.default_rng(2)
+    late, known = torch.tensor(rng.gamma(1.0, 1.0, (30, 1))), torch.tensor(rng.random((30, 1)))
+    said = late * torch.tensor([0.5, 2.0]) * torch.tensor(rng.uniform(0.9, 1.1, (30, 2)))
+    recent = Recent(late, known)
+    found = recent.at(recent.level(said))
+    before, after, all_ = ((known * one).sum(dim=0) for one in (late, found.mean, said))
+    torch.testing.assert_close(after, (before * all_).sqrt())
+    nothing = Recent(torch.zeros(3, 1), torch.ones(3, 1))
+    assert nothing.level(torch.ones(3, 2)).tolist() == [1, 1]
+    torch.testing.assert_close(recent.level(100 * said), torch.full((2,), 3.0).double().sqrt())

@@ -1,5 +1,6 @@
 """How much means of late count beside what networks say."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -78,6 +79,44 @@ def test_forecasts_of_small_counts_are_averaged_with_means_of_late(parts, tmp_pa
     again = Forecaster.load(tmp_path / "model").predict(6, level=[80], panel=panel)
     np.testing.assert_array_equal(again.mean, forecast.mean)
     np.testing.assert_array_equal(again.quantiles, forecast.quantiles)
+
+
+def test_what_else_is_asked_for_changes_nothing(parts):
+    panel, _ = parts
+    forecaster = Forecaster(6, effort="quick", seed=0).fit(panel)
+    assert forecaster.global_network.recent > 0
+    some = Keys({"part": np.array([3, 1000, 40])})  # one is new
+    found = forecaster.predict(pairs=some, level=[80]).mean
+    whole = forecaster.predict(level=[80]).mean
+    np.testing.assert_allclose(found[[0, 2]], whole[[3, 40]], rtol=1e-4)
+
+
+def test_a_season_that_all_share_is_kept_in_part(short_training):
+    """Before a season, networks know that it comes; means of late do not."""
+    rng = np.random.default_rng(6)
+    season = 1 + 2.0 * (np.arange(60) % 12 == 11)
+    rate = rng.gamma(2.0, 0.5, (200, 1)) * season[:59]
+    panel = Panel(
+        Keys({"part": np.arange(200)}),
+        Calendar("1mo", np.datetime64("2018-01"), 59),
+        rng.poisson(rate).astype(np.float32),
+        np.zeros(200, np.int32),
+    )
+    recipe = Forecaster(1, effort="quick", seed=0).fit(panel).global_network
+    said, late, both = (
+        _with(recipe, recent).predict(panel, panel.keys, 1, [0.5]).mean.sum()
+        for recent in (0.0, 1.0, 0.5)
+    )
+    seen = torch.ones(200, 59, dtype=torch.bool)
+    flat = float(Recent.of(torch.from_numpy(panel.target), seen).mean.sum())
+    assert flat < late < said
+    assert late == pytest.approx((flat * said) ** 0.5, rel=0.02)
+    assert late < both < said
+
+
+def _with(recipe, recent):
+    recipe._settings = replace(recipe._settings, recent=recent)
+    return recipe
 
 
 @pytest.mark.parametrize("family", ["tweedie", "normal"])

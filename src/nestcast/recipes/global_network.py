@@ -55,6 +55,7 @@ _MOST_TIMES = 3  # as many members as the effort says, where each is trained for
 _ERRORS = 2.0  # errors of smoothing that one raw unit of a real value is
 _DEVIATION = 1.25  # of noise whose mean absolute size is 1, about as in a normal distribution
 _NOISE = (0.03, 1.0)  # what counts are taken to have, at least and at most
+_ENOUGH = 4096  # series that tell how all of them move
 _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units of the target
 
 
@@ -292,6 +293,7 @@ class GlobalNetwork(Recipe):
         """See `Recipe.predict`."""
         settings, family = self._settings, self._family
         _check_covariates(panel, settings.schema, horizon)
+        count = len(panel)
         panel, at = with_series(panel, asked)
         features = Features(panel, settings.schema)
         cases = self._cases(panel, features)
@@ -303,13 +305,14 @@ class GlobalNetwork(Recipe):
         wanted = np.asarray(probabilities, np.float64)
         steps = np.clip(features.length - features.start.numpy()[rows] + 1, 1, settings.context)
         largest = _LARGEST_BATCH // max(1, horizon // 2)
+        late = self._level_of_late(cases, count, horizon)
         for part in batches_of_similar_length(np.arange(len(rows)), steps, largest):
             raw, size = ask(self.networks, cases, rows[part], features.length, horizon)
             raw = family.trusted(raw, settings.trust)
             level = size.level[:, 0].double().numpy()
             size = size.expand(-1, horizon)
-            if cases.recent is not None:
-                recent = cases.recent(torch.from_numpy(rows[part]), features.length)
+            if cases.recent is not None and settings.recent > 0:
+                recent = cases.recent(torch.from_numpy(rows[part]), features.length).at(late)
                 raw = recent.averaged(family, raw, size, settings.recent)
             mean[part] = family.mean(raw, size).numpy()
             levels = settings.calibration.probabilities(wanted, level)[:, None]
@@ -319,6 +322,15 @@ class GlobalNetwork(Recipe):
                 flat = settings.calibration.probabilities(drawn.reshape(len(part), -1), level)
                 paths[part] = family.quantile(raw, size, flat.reshape(drawn.shape))
         return Prediction(mean[position], quantiles[position], paths[position] if samples else None)
+
+    def _level_of_late(self, cases: Cases, count: int, horizon: int) -> Tensor:
+        """What means of late are to be multiplied by, from the first series, shape (horizon,)."""
+        if cases.recent is None or self._settings.recent == 0 or count == 0:
+            return torch.ones(horizon)
+        some = np.linspace(0, count - 1, min(count, _ENOUGH)).astype(np.int64)
+        raw, size = ask(self.networks, cases, some, cases.features.length, horizon)
+        said = self._family.mean(raw, size.expand(-1, horizon))
+        return cases.recent(torch.from_numpy(some), cases.features.length).level(said)
 
     def question(self, panel: Panel, asked: Keys, horizon: int) -> Question:
         """What the networks are given when they forecast some series, to look inside.

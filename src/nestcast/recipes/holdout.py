@@ -41,7 +41,7 @@ class Held:
         size: of the series, shape (batch, ahead).
         target: what happened, shape (batch, ahead).
         known: whether that is known, shape (batch, ahead).
-        recent: means of late, where these count.
+        recent: means of late at the level of the forecasts, where these count.
     """
 
     rows: Rows
@@ -182,12 +182,18 @@ class HoldOut:
         for origin, rows in self._rows.items():
             some = rows[: max(1, most // len(self._rows))]
             ahead = min(features.horizon, features.length - origin)
+            level = None  # of means of late; any of the parts tells it as well
             for part in np.array_split(some, -(-len(some) // _BATCH)):
                 raw, size = ask([network], self._cases, part, origin, ahead)
+                size = size.expand(-1, ahead)
                 series, at = torch.from_numpy(part), torch.full((1, len(part)), origin)
                 target, known = features.targets(series, at, torch.arange(ahead))
                 recent = self._cases.recent(series, origin) if self._cases.recent else None
-                yield Held(part, origin, raw, size.expand(-1, ahead), target[0], known[0], recent)
+                if recent is not None:
+                    if level is None:
+                        level = recent.level(self._family.mean(raw, size))
+                    recent = recent.at(level)
+                yield Held(part, origin, raw, size, target[0], known[0], recent)
 
 
 class Watch:
