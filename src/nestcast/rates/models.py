@@ -21,7 +21,7 @@ from nestcast.training import Report, silent
 
 Values = NDArray[np.float64]
 
-_ORIGINS = 14  # past origins by which a window is chosen and the spread is learned
+_ORIGINS = 28  # past origins by which a window is chosen and the spread is learned
 _WINDOWS = (2, 3, 5, 7, 14, 28)
 _DECAYS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 

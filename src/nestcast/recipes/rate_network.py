@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -30,7 +30,8 @@ from nestcast.training import Report
 Values = NDArray[np.float64]
 
 _CONTEXT = 60  # longest sequence, in periods
-_HELD = 14  # periods from which is learned how far rates stray from forecasts
+_HELD = 14  # periods, at least, on which a network is judged that has not seen them
+_STRAY = 28  # and from which is learned how far rates stray from forecasts
 _HIDDEN, _HEAD = 24, 24
 _AT_ONCE = 4096  # series
 _TRUSTS = (0.25, 0.5, 0.75, 1.0)
@@ -181,7 +182,10 @@ class RateNetwork(Recipe):
         watch.restore()
         forecasts = list(held_out.asked(network))
         trust = _trust(forecasts, len(cases.codes))
-        past = _past(forecasts, trust)
+        # Of few days it is learned too narrow; the base has seen none before their time.
+        before = HoldOut(cases, self._family, max(features.length - _STRAY, 1), False, generator)
+        earlier = [(held, 0.0) for held in before.asked(network) if held.origin < until]
+        past = _past([*earlier, *((held, trust) for held in forecasts)])
         self._settings = replace(self._settings, trust=trust, dispersion=fit_dispersion(past))
         return budget.part(watch.share)
 
@@ -237,10 +241,10 @@ def _rates(raw: Tensor, size: Size, trust: float) -> Values:
     return np.asarray((size.level + trust * raw[..., 0]).double().sigmoid().numpy())
 
 
-def _past(forecasts: Sequence[Held], trust: float) -> Past:
-    """Forecasts and what happened, in rows."""
+def _past(forecasts: Iterable[tuple[Held, float]]) -> Past:
+    """Forecasts, so far from the base, and what happened, in rows."""
     parts = []
-    for held in forecasts:
+    for held, trust in forecasts:
         on = held.known.numpy()
         rate = _rates(held.raw, held.size, trust)
         step = np.broadcast_to(np.arange(1.0, on.shape[1] + 1), on.shape)
@@ -256,13 +260,10 @@ def _trust(forecasts: Sequence[Held], series: int) -> float:
     errors, from the differences between series. Where it does not, the base is the forecast.
     """
     rows = np.concatenate([np.repeat(held.rows, held.known.sum(dim=1)) for held in forecasts])
-    base = _log_losses(_past(forecasts, 0.0))
-    falls = np.stack(
-        [
-            np.bincount(rows, base - _log_losses(_past(forecasts, trust)), series)
-            for trust in _TRUSTS
-        ]
+    base, *losses = (
+        _log_losses(_past((held, trust) for held in forecasts)) for trust in (0.0, *_TRUSTS)
     )
+    falls = np.stack([np.bincount(rows, base - one, series) for one in losses])
     total = falls.sum(axis=1)
     surely = (total > 2 * np.sqrt((falls**2).sum(axis=1))).any()
     return _TRUSTS[int(total.argmax())] if surely else 0.0
