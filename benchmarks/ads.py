@@ -35,7 +35,7 @@ def read(path: Path) -> Panel:
 def promised(result: Backtest, model: str, level: float) -> tuple[float, float]:
     """How much its intervals hold by the forecasts themselves, of rows and of impressions.
 
-    Clicks are whole numbers: the narrowest interval with 80% holds more, of few clicks much more.
+    Where most rows have no click, an interval holds these, and so more than its level.
     """
     inside, shown = [], []
     for run in result.runs:
