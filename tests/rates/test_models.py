@@ -5,6 +5,7 @@ import pytest
 
 from nestcast.data import Calendar, Keys, Panel
 from nestcast.errors import DataError, OptionError
+from nestcast.model.betabinomial import seen_concentration
 from nestcast.rateforecast import rate_forecast
 from nestcast.rates import EmpiricalBayes
 from nestcast.rates.exposure import forecast_exposure
@@ -123,6 +124,29 @@ def test_intervals_hold_what_they_should_of_clicks_and_of_true_rates():
     assert inside.mean() == pytest.approx(0.8, abs=0.06)
     low, high = found.interval(80)
     assert ((rate[:, days] >= low[:, 0]) & (rate[:, days] <= high[:, 0])).mean() > 0.78
+
+
+def test_intervals_hold_their_level_of_small_and_of_large_series_where_clicks_come_in_bunches():
+    rng = np.random.default_rng(4)
+    days, series = 60, 400
+    size = np.exp(np.linspace(np.log(1000), np.log(200_000), series))[:, None]
+    shown = rng.poisson(size * np.ones(days + 1))
+    rate = rng.beta(4, 150, (series, 1)) * np.ones(days + 1)
+    M = seen_concentration(3000.0, shown, 2.0)
+    clicks = rng.binomial(shown, rng.beta(rate * M, (1 - rate) * M))
+    panel = Panel(
+        Keys({"ad": np.arange(series)}),
+        Calendar("1d", np.datetime64("2024-01-01"), days),
+        clicks[:, :days].astype(np.float32),
+        np.zeros(series, np.int32),
+        exposure=shown[:, :days].astype(np.float32),
+    )
+    found = forecast("eb", panel, horizon=1)
+    assert found.extra == pytest.approx(2, rel=0.3)
+    quantiles = found.given(shown[:, days:]).clicks_quantiles()[:, 0]
+    inside = (clicks[:, days] >= quantiles[:, 1]) & (clicks[:, days] <= quantiles[:, -2])
+    for half in np.split(inside, 2):
+        assert half.mean() == pytest.approx(0.8, abs=0.07)
 
 
 def test_impressions_follow_level_and_week():
