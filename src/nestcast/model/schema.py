@@ -16,7 +16,7 @@ from nestcast.model.namerates import has_names
 
 _LARGE = 50.0  # mean of the sales that are not 0 above which counts are taken relative to size
 _STEADY = 3.0  # the same where not most are 0
-_FEW_ZEROS = 0.5  # share of zeros, at most
+_FEW_ZEROS = 0.25  # share of zeros, at most
 _YEARS = 4  # from which on the time of the year is an input
 _FEW = 100  # values of a name's part, to be crossed with another key or embedded
 
