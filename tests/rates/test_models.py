@@ -104,6 +104,16 @@ def test_long_windows_for_rates_that_stay_short_ones_for_rates_that_move():
     assert model.window.name in ("last 2", "last 3")
 
 
+def until_the_last_day(clicks, shown):
+    return Panel(
+        Keys({"ad": np.arange(len(clicks))}),
+        Calendar("1d", np.datetime64("2024-01-01"), clicks.shape[1] - 1),
+        clicks[:, :-1].astype(np.float32),
+        np.zeros(len(clicks), np.int32),
+        exposure=shown[:, :-1].astype(np.float32),
+    )
+
+
 def test_intervals_hold_what_they_should_of_clicks_and_of_true_rates():
     rng = np.random.default_rng(3)
     days, series = 60, 300
@@ -111,13 +121,7 @@ def test_intervals_hold_what_they_should_of_clicks_and_of_true_rates():
     rate = rng.beta(mean[:, None] * 2000, (1 - mean[:, None]) * 2000, (series, days + 1))
     shown = rng.poisson(20_000, (series, days + 1))
     clicks = rng.binomial(shown, rate)
-    panel = Panel(
-        Keys({"ad": np.arange(series)}),
-        Calendar("1d", np.datetime64("2024-01-01"), days),
-        clicks[:, :days].astype(np.float32),
-        np.zeros(series, np.int32),
-        exposure=shown[:, :days].astype(np.float32),
-    )
+    panel = until_the_last_day(clicks, shown)
     found = forecast("eb", panel, horizon=1).given(shown[:, days:])
     quantiles = found.clicks_quantiles()[:, 0]
     inside = (clicks[:, days] >= quantiles[:, 1]) & (clicks[:, days] <= quantiles[:, -2])
@@ -134,13 +138,7 @@ def test_intervals_hold_their_level_of_small_and_of_large_series_where_clicks_co
     rate = rng.beta(4, 150, (series, 1)) * np.ones(days + 1)
     M = seen_concentration(3000.0, shown, 2.0)
     clicks = rng.binomial(shown, rng.beta(rate * M, (1 - rate) * M))
-    panel = Panel(
-        Keys({"ad": np.arange(series)}),
-        Calendar("1d", np.datetime64("2024-01-01"), days),
-        clicks[:, :days].astype(np.float32),
-        np.zeros(series, np.int32),
-        exposure=shown[:, :days].astype(np.float32),
-    )
+    panel = until_the_last_day(clicks, shown)
     found = forecast("eb", panel, horizon=1)
     assert found.extra == pytest.approx(2, rel=0.3)
     quantiles = found.given(shown[:, days:]).clicks_quantiles()[:, 0]

@@ -29,7 +29,7 @@ _SERIES_FROM = 10.0
 _CONTINUOUS_FROM = 500.0
 _STEPS = 8  # between looks at which quantiles are still to be found
 _AT_ONCE = 500_000
-_LARGEST_SHARE = 0.999  # of the variance of a single impression that days differ by
+LARGEST_SHARE = 0.999  # of the variance of a single impression that days differ by
 
 
 def binomial_log_prob(clicks: Tensor, impressions: Tensor, logit: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def seen_concentration(
         extra: 0 or more.
     """
     M, n, more = (np.asarray(one, np.float64) for one in (concentration, impressions, extra))
-    return np.asarray(1 / np.minimum(1 / (M + 1) + more / np.maximum(n, 1), _LARGEST_SHARE) - 1)
+    return np.asarray(1 / np.minimum(1 / (M + 1) + more / np.maximum(n, 1), LARGEST_SHARE) - 1)
 
 
 def beta_binomial_quantile(

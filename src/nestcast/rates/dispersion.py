@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from nestcast.model.betabinomial import beta_binomial_log_prob
+from nestcast.model.betabinomial import LARGEST_SHARE, beta_binomial_log_prob
 
 Values = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class Dispersion:
         """Concentration (alpha + beta) of a forecast whose own uncertainty is `share`."""
         rate = np.clip(mean, 1e-12, 1 - 1e-12)
         raw = self.level + self.by_rate * special.logit(rate) + self.by_step * np.log(step)
-        total = np.minimum(share + special.expit(raw), 0.999)
+        total = np.minimum(share + special.expit(raw), LARGEST_SHARE)
         return np.asarray(1 / total - 1)
 
 
@@ -99,7 +99,7 @@ def fit_dispersion(past: Past) -> Dispersion:
         raw = torch.tensor(at, requires_grad=True)
         extra = raw[-1]
         total = share + torch.sigmoid(raw[:-1] @ x) + extra.exp() / n
-        M = 1 / torch.clamp(total, max=0.999) - 1
+        M = 1 / torch.clamp(total, max=LARGEST_SHARE) - 1
         # The weak pull keeps slopes from running off where few rows tell.
         value = -beta_binomial_log_prob(k, n, p * M, (1 - p) * M).mean()
         value = value + 1e-3 * (raw[1:-1] ** 2).sum() + 1e-4 * (extra - _EXTRA) ** 2

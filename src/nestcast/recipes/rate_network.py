@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from typing import Any, Self
 
 import numpy as np
@@ -184,8 +185,8 @@ class RateNetwork(Recipe):
         trust = _trust(forecasts, len(cases.codes))
         # Of few days it is learned too narrow; the base has seen none before their time.
         before = HoldOut(cases, self._family, max(features.length - _STRAY, 1), False, generator)
-        earlier = [(held, 0.0) for held in before.asked(network) if held.origin < until]
-        past = _past([*earlier, *((held, trust) for held in forecasts)])
+        earlier = takewhile(lambda held: held.origin < until, before.asked(network))
+        past = _past([*((held, 0.0) for held in earlier), *((held, trust) for held in forecasts)])
         self._settings = replace(self._settings, trust=trust, dispersion=fit_dispersion(past))
         return budget.part(watch.share)
 
