@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,9 @@ class RateForecast(Forecast):
     rate: an interval holds both the rate behind the clicks and, at the impressions expected, what
     will be seen of it. Where impressions are many the two are the same; where they are few, what
     is seen may be none. Bounds of clicks need not be whole numbers: each number stands for all
-    within 1/2 of it, so that intervals hold their level on average and not more.
+    within 1/2 of it, so that intervals hold their level on average and not more. For the same
+    reason an interval that starts at no clicks, and so leaves out nothing below, leaves out all
+    that it may above.
 
     Example:
         >>> keys = Keys({"ad": np.array(["a", "b"])})
@@ -45,7 +47,7 @@ class RateForecast(Forecast):
         >>> forecast.to_columns([80])["clicks"].tolist()
         [90.0, 0.0]
         >>> forecast.given([[100], [100]]).clicks_quantiles()[0].round(1).tolist()
-        [[0.0, 0.8, 2.5]]
+        [[0.0, 0.8, 1.9]]
 
     Args:
         concentration: alpha + beta of the beta distribution, shape (series, horizon).
@@ -81,7 +83,7 @@ class RateForecast(Forecast):
         )
 
     def clicks_quantiles(self, seed: int = 0) -> Values:
-        """Quantiles of the clicks at `probabilities`, shape (series, horizon, levels).
+        """Bounds of the clicks at `probabilities`, shape (series, horizon, levels).
 
         Where impressions are forecast, they come from samples of both.
 
@@ -94,8 +96,12 @@ class RateForecast(Forecast):
             )
         _, clicks = self.sample(seed=seed)
         apart = np.random.default_rng(seed).random(clicks.shape) - 0.5
-        found = np.quantile(np.maximum(clicks + apart, 0), self.probabilities, axis=-1)
-        return np.moveaxis(found, 0, -1).astype(np.float64)
+        spread = np.maximum(clicks + apart, 0)
+
+        def quantiles(p: Values) -> Values:
+            return np.moveaxis(np.quantile(spread, p, axis=-1), 0, -1)
+
+        return _bounds(self.probabilities, quantiles, np.array(np.inf))
 
     def sample(
         self, samples: int = _SAMPLES, seed: int = 0
@@ -217,11 +223,35 @@ def rate_forecast(
 def _seen(
     probabilities: Values, exposure: ArrayLike, rate: ArrayLike, M: ArrayLike, extra: float
 ) -> Values:
-    """Quantiles of the clicks at so many impressions, shape (series, horizon, levels)."""
-    n, p, M = (np.asarray(one, np.float64)[..., None] for one in (exposure, rate, M))
+    """Bounds of the clicks at so many impressions, shape (series, horizon, levels)."""
+    n, mean, M = (np.asarray(one, np.float64)[..., None] for one in (exposure, rate, M))
     n = np.round(n)
     M = seen_concentration(M, n, extra)
-    return beta_binomial_quantile(probabilities, n, p, M, spread=True)
+    return _bounds(probabilities, lambda p: beta_binomial_quantile(p, n, mean, M, spread=True), n)
+
+
+def _bounds(p: Values, quantiles: Callable[[Values], Values], most: Values) -> Values:
+    """Bounds of intervals: quantiles, but where one bound leaves out nothing, the other all.
+
+    Of clicks that are mostly none the 10% quantile is 0, so that from there to the 90% quantile
+    are 90%: the 80% interval ends at the 80% quantile.
+
+    Args:
+        p: ascending, and as far from 1/2 on both sides.
+        quantiles: of the clicks, at such probabilities, shape (..., levels).
+        most: clicks that there can be, shape (..., 1) or ().
+    """
+    central, upper = quantiles(p), p > 0.5
+    across = central[..., ::-1]
+    nothing_beyond = np.where(upper, across <= 0, across >= most)
+    something_here = np.where(upper, central < most, central > 0)
+    rest = quantiles(np.where(upper, 2 * p - 1, np.where(p < 0.5, 2 * p, p)))
+    bounds = np.where(nothing_beyond & something_here & (p != 0.5), rest, central)
+    # The median stays inside of every interval, and each one inside of wider ones.
+    median = central[..., p == 0.5]
+    bounds = np.where(upper, np.maximum(bounds, median), np.minimum(bounds, median))
+    low = np.minimum.accumulate(bounds[..., ::-1], axis=-1)[..., ::-1]
+    return np.where(upper, np.maximum.accumulate(bounds, axis=-1), low)
 
 
 def unsampled_rate(rate: ArrayLike, kept: float) -> Values:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from nestcast.data import Calendar, Keys, Panel
 from nestcast.errors import DataError, OptionError
@@ -145,6 +146,35 @@ def test_intervals_hold_their_level_of_small_and_of_large_series_where_clicks_co
     inside = (clicks[:, days] >= quantiles[:, 1]) & (clicks[:, days] <= quantiles[:, -2])
     for half in np.split(inside, 2):
         assert half.mean() == pytest.approx(0.8, abs=0.07)
+
+
+def of_few_clicks(rate, levels):
+    """Forecasts at 60 impressions of rates from about one click up, and their beta-binomial."""
+    rate, shown, M = np.asarray(rate)[:, None], 60, 400.0
+    keys, day = Keys({"ad": np.arange(len(rate))}), Calendar("1d", np.datetime64("2024-01-01"), 1)
+    found = rate_forecast(keys, day, rate, M, np.full_like(rate, shown), levels)
+    return found.clicks_quantiles()[:, 0], stats.betabinom(shown, rate * M, (1 - rate) * M)
+
+
+@pytest.mark.parametrize("level", [80, 95])
+def test_intervals_that_start_at_no_clicks_hold_their_level_on_average(level):
+    rate = np.geomspace(0.005, 0.1, 400)  # 0.3 to 6 clicks
+    bounds, clicks = of_few_clicks(rate, [level])
+    counts = np.arange(61)
+    inside = (counts >= bounds[:, :1]) & (counts <= bounds[:, -1:])
+    held = (clicks.pmf(counts) * inside).sum(axis=1)
+    possible = clicks.pmf(0)[:, 0] < level / 100  # else no clicks at all are more than the level
+    assert (bounds[possible, 0] == 0).mean() > 0.3
+    assert held[possible].mean() == pytest.approx(level / 100, abs=0.015)
+
+
+def test_intervals_of_few_clicks_are_nested_and_the_same_for_what_is_not_clicked():
+    levels = [10, 50, 60, 70, 75, 80, 85, 90, 95, 99]
+    rate = np.geomspace(0.001, 0.5, 300)
+    bounds, _ = of_few_clicks(rate, levels)
+    assert (np.diff(bounds, axis=-1) >= 0).all()
+    missed, _ = of_few_clicks(1 - rate, levels)
+    np.testing.assert_allclose(60 - missed[:, ::-1], bounds, atol=1e-3)
 
 
 def test_impressions_follow_level_and_week():
