@@ -11,6 +11,7 @@ import typer
 
 from nestcast._version import __version__
 from nestcast.commands import compare, explain, options
+from nestcast.commands.grouped import grouped
 from nestcast.errors import NestcastError
 
 if TYPE_CHECKING:
@@ -57,36 +58,18 @@ def _common(
 
 
 @app.command(epilog="Example: nestcast forecast my-data -o submission.csv --clip 0,20")
+@grouped
 def forecast(
+    *,
     source: options.Source,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Result: .csv, .csv.gz or .parquet. Else stdout."),
     ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(help="Series to forecast. Else test.csv of the folder, or all that sold."),
-    ] = None,
-    horizon: Annotated[
-        int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
-    ] = None,
-    level: options.Level = "80,95",
-    clip: options.Clip = None,
-    recipe: options.Recipe = None,
-    effort: options.Effort = None,
-    likelihood: options.Likelihood = None,
-    cell: options.Cell = None,
-    known_assortment: options.KnownAssortment = False,
-    tuning: options.Tuning = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
-    ] = None,
-    save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
+    wanted: options.ForecastOptions,
     report: Annotated[
         Path | None, typer.Option(help="Write the page to look at too: .html.")
     ] = None,
-    seed: options.Seed = 0,
     exposure_plan: options.ExposurePlan = None,
     ranking: Annotated[
         Path | None, typer.Option(help="Ads ranked by clicks and return: .csv, .parquet.")
@@ -97,120 +80,36 @@ def forecast(
     negatives_kept: Annotated[
         float | None, typer.Option(help="Share of impressions without a click that a log kept.")
     ] = None,
-    time: options.Time = None,
-    series: options.Series = None,
-    target: options.Target = None,
-    price: options.Price = None,
-    observed: options.Observed = None,
-    known: options.Known = None,
-    future: options.Future = None,
-    holidays: options.Holidays = None,
-    exposure: options.Exposure = None,
-    cost: options.Cost = None,
-    revenue: options.Revenue = None,
-    year: options.Year = None,
-    freq: options.Freq = None,
-    date_format: options.DateFormat = None,
-    encoding: options.Encoding = "utf-8",
-    preset: options.Preset = None,
-    keep_incomplete: options.KeepIncomplete = False,
-    max_rejected: options.MaxRejected = 0.01,
-    rejected: options.Rejected = None,
-    memory_limit: options.MemoryLimit = "2GB",
-    threads: options.Threads = None,
+    rows: options.Rows,
+    columns: options.ClickColumns,
     quiet: options.Quiet = False,
 ) -> None:
     """Read raw rows, train, and forecast the next periods of every series."""
-    from nestcast.commands.click_forecast import (
-        ClickOptions,
-        check_sales_options,
-        forecast_clicks,
-        write_clicks,
-    )
-    from nestcast.commands.forecasting import Options, forecast_sales, read_asked
-    from nestcast.commands.output import write_forecast
-    from nestcast.commands.reading import Reading, beside
-    from nestcast.commands.report import check_page, write_click_page, write_page
-    from nestcast.commands.selling import Selling, ranked
-    from nestcast.data.tables import check_table_name
-    from nestcast.files import check_place
-    from nestcast.seller.demand import PATHS
+    from nestcast.commands.click_forecast import ClickOptions
+    from nestcast.commands.forecast import run_forecast
+    from nestcast.commands.forecasting import Options
+    from nestcast.commands.reading import Reading
 
-    of_clicks = ClickOptions(model, exposure_plan, ranking, recalibrate, negatives_kept)
-    wanted = Options(
-        pairs=pairs,
-        horizon=horizon,
-        level=level,
-        clip=clip,
-        recipe=recipe,
-        effort=effort,
-        likelihood=likelihood,
-        cell=cell,
-        known_assortment=known_assortment,
-        tuning=tuning,
-        model=None if model is None or of_clicks.names_a_model else Path(model),
-        save_model=save_model,
-        seed=seed,
+    of_clicks = ClickOptions(wanted.model, exposure_plan, ranking, recalibrate, negatives_kept)
+    run_forecast(
+        source,
+        Options(**vars(wanted)),
+        Reading(rows, output, columns),
+        of_clicks,
+        report,
+        _messages(quiet),
     )
-    wanted.check()
-    of_clicks.check(exposure)
-    if output is not None:
-        check_table_name(output)
-        check_place(output)
-    if report is not None:
-        check_page(report)
-    say = _messages(quiet)
-    reading = Reading(
-        rejected=beside(output, rejected),
-        time=time,
-        series=series,
-        target=target,
-        price=price,
-        observed=observed,
-        known=known,
-        future=future,
-        holidays=holidays,
-        exposure=exposure,
-        cost=cost,
-        revenue=revenue,
-        year=year,
-        freq=freq,
-        date_format=date_format,
-        encoding=encoding,
-        preset=preset,
-        keep_incomplete=keep_incomplete,
-        max_rejected=max_rejected,
-        memory_limit=memory_limit,
-        threads=threads,
-    )
-    panel, asked = read_asked(source, wanted, reading, say)
-    if panel.exposure is not None:
-        clicks = forecast_clicks(panel, asked, wanted, of_clicks, encoding, say)
-        write_clicks(clicks, wanted, of_clicks, output, say)
-        if report is not None:
-            write_click_page(clicks, wanted.model, None, report, say)
-    else:
-        check_sales_options(of_clicks)
-        selling = Selling()
-        stock = None if report is None else selling.read(source, panel, reading, say)
-        made = forecast_sales(panel, asked, wanted, say, samples=0 if stock is None else PATHS)
-        write_forecast(made, wanted.levels, output)
-        if report is not None:
-            write_page(made, ranked(made, stock, selling), wanted.model, None, report, say)
-    if output is not None:
-        say.say(f"forecast written to {output}")
 
 
 @app.command(epilog="Example: nestcast report my-data --model my-model -o report.html")
+@grouped
 def report(
+    *,
     source: options.Source,
     output: Annotated[Path, typer.Option("-o", "--output", help="The page, .html.")] = Path(
         "report.html"
     ),
-    model: Annotated[
-        str | None,
-        typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
-    ] = None,
+    wanted: options.ForecastOptions,
     backtest: Annotated[
         Path | None,
         typer.Option(
@@ -218,106 +117,42 @@ def report(
             "Else backtest.json in the model's folder."
         ),
     ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(help="Series to forecast. Else test.csv of the folder, or all that sold."),
-    ] = None,
-    horizon: Annotated[
-        int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
-    ] = None,
     stock: options.Stock = None,
     service_level: options.ServiceLevel = None,
-    level: options.Level = "80,95",
-    clip: options.Clip = None,
-    recipe: options.Recipe = None,
-    effort: options.Effort = None,
-    likelihood: options.Likelihood = None,
-    cell: options.Cell = None,
-    known_assortment: options.KnownAssortment = False,
-    tuning: options.Tuning = None,
-    save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
-    seed: options.Seed = 0,
     exposure_plan: options.ExposurePlan = None,
-    time: options.Time = None,
-    series: options.Series = None,
-    target: options.Target = None,
-    price: options.Price = None,
-    observed: options.Observed = None,
-    known: options.Known = None,
-    future: options.Future = None,
-    holidays: options.Holidays = None,
-    exposure: options.Exposure = None,
-    cost: options.Cost = None,
-    revenue: options.Revenue = None,
-    year: options.Year = None,
-    freq: options.Freq = None,
-    date_format: options.DateFormat = None,
-    encoding: options.Encoding = "utf-8",
-    preset: options.Preset = None,
-    keep_incomplete: options.KeepIncomplete = False,
-    max_rejected: options.MaxRejected = 0.01,
-    rejected: options.Rejected = None,
-    memory_limit: options.MemoryLimit = "2GB",
-    threads: options.Threads = None,
+    rows: options.Rows,
+    columns: options.ClickColumns,
     quiet: options.Quiet = False,
 ) -> None:
     """Forecast, and write a page to look at: one HTML file that works offline."""
     from nestcast.commands.click_forecast import ClickOptions
     from nestcast.commands.forecasting import Options
-    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.reading import Reading
     from nestcast.commands.report import run_report
     from nestcast.commands.selling import Selling
 
-    of_clicks = ClickOptions(model, exposure_plan)
-    wanted = Options(
-        pairs=pairs,
-        horizon=horizon,
-        level=level,
-        clip=clip,
-        recipe=recipe,
-        effort=effort,
-        likelihood=likelihood,
-        cell=cell,
-        known_assortment=known_assortment,
-        tuning=tuning,
-        model=None if model is None or of_clicks.names_a_model else Path(model),
-        save_model=save_model,
-        seed=seed,
+    run_report(
+        source,
+        Options(**vars(wanted)),
+        Reading(rows, output, columns),
+        Selling(stock, service_level),
+        ClickOptions(wanted.model, exposure_plan),
+        backtest,
+        output,
+        _messages(quiet),
     )
-    reading = Reading(
-        rejected=beside(output, rejected),
-        time=time,
-        series=series,
-        target=target,
-        price=price,
-        observed=observed,
-        known=known,
-        future=future,
-        holidays=holidays,
-        exposure=exposure,
-        cost=cost,
-        revenue=revenue,
-        year=year,
-        freq=freq,
-        date_format=date_format,
-        encoding=encoding,
-        preset=preset,
-        keep_incomplete=keep_incomplete,
-        max_rejected=max_rejected,
-        memory_limit=memory_limit,
-        threads=threads,
-    )
-    selling = Selling(stock, service_level)
-    run_report(source, wanted, reading, selling, of_clicks, backtest, output, _messages(quiet))
 
 
 @app.command(epilog="Example: nestcast rank my-data --model my-model --top 20 -o ranking.csv")
+@grouped
 def rank(
+    *,
     source: options.Source,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="The whole ranking: .csv, .csv.gz or .parquet."),
     ] = None,
+    wanted: options.ForecastOptions,
     top: Annotated[int, typer.Option(help="Rows to print.")] = 20,
     daily: Annotated[
         Path | None, typer.Option(help="Units expected on each day: .csv, .csv.gz or .parquet.")
@@ -325,51 +160,11 @@ def rank(
     what_if: Annotated[
         str | None, typer.Option(help="An item and another price for it, as in 5037=499.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Forecast with this saved model; for clicks also eb (empirical Bayes)."),
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(help="Series to forecast. Else test.csv of the folder, or all that sold."),
-    ] = None,
-    horizon: Annotated[
-        int | None, typer.Option(help="Periods ahead. Else 1, or what the model was fitted for.")
-    ] = None,
     stock: options.Stock = None,
     service_level: options.ServiceLevel = None,
-    level: options.Level = "80,95",
-    clip: options.Clip = None,
-    recipe: options.Recipe = None,
-    effort: options.Effort = None,
-    likelihood: options.Likelihood = None,
-    cell: options.Cell = None,
-    known_assortment: options.KnownAssortment = False,
-    tuning: options.Tuning = None,
-    save_model: Annotated[Path | None, typer.Option(help="Save the model to this folder.")] = None,
-    seed: options.Seed = 0,
     exposure_plan: options.ExposurePlan = None,
-    time: options.Time = None,
-    series: options.Series = None,
-    target: options.Target = None,
-    price: options.Price = None,
-    observed: options.Observed = None,
-    known: options.Known = None,
-    future: options.Future = None,
-    holidays: options.Holidays = None,
-    exposure: options.Exposure = None,
-    cost: options.Cost = None,
-    revenue: options.Revenue = None,
-    year: options.Year = None,
-    freq: options.Freq = None,
-    date_format: options.DateFormat = None,
-    encoding: options.Encoding = "utf-8",
-    preset: options.Preset = None,
-    keep_incomplete: options.KeepIncomplete = False,
-    max_rejected: options.MaxRejected = 0.01,
-    rejected: options.Rejected = None,
-    memory_limit: options.MemoryLimit = "2GB",
-    threads: options.Threads = None,
+    rows: options.Rows,
+    columns: options.ClickColumns,
     quiet: options.Quiet = False,
 ) -> None:
     """Forecast, and say what to act on first: what sells out, changes, or lies too long.
@@ -379,253 +174,52 @@ def rank(
     from nestcast.commands.click_forecast import ClickOptions
     from nestcast.commands.forecasting import Options
     from nestcast.commands.ranking import Ranked, run_rank
-    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.reading import Reading
     from nestcast.commands.selling import Selling
 
-    of_clicks = ClickOptions(model, exposure_plan)
-    wanted = Options(
-        pairs=pairs,
-        horizon=horizon,
-        level=level,
-        clip=clip,
-        recipe=recipe,
-        effort=effort,
-        likelihood=likelihood,
-        cell=cell,
-        known_assortment=known_assortment,
-        tuning=tuning,
-        model=None if model is None or of_clicks.names_a_model else Path(model),
-        save_model=save_model,
-        seed=seed,
+    run_rank(
+        source,
+        Options(**vars(wanted)),
+        Reading(rows, output, columns),
+        Selling(stock, service_level),
+        ClickOptions(wanted.model, exposure_plan),
+        Ranked(output, top, daily, what_if),
+        _messages(quiet),
     )
-    reading = Reading(
-        rejected=beside(output, rejected),
-        time=time,
-        series=series,
-        target=target,
-        price=price,
-        observed=observed,
-        known=known,
-        future=future,
-        holidays=holidays,
-        exposure=exposure,
-        cost=cost,
-        revenue=revenue,
-        year=year,
-        freq=freq,
-        date_format=date_format,
-        encoding=encoding,
-        preset=preset,
-        keep_incomplete=keep_incomplete,
-        max_rejected=max_rejected,
-        memory_limit=memory_limit,
-        threads=threads,
-    )
-    selling = Selling(stock, service_level)
-    shown = Ranked(output, top, daily, what_if)
-    run_rank(source, wanted, reading, selling, of_clicks, shown, _messages(quiet))
 
 
 @app.command(
     epilog="Example: nestcast backtest my-data --models nestcast,seasonal-naive,tsb --clip 0,20 "
     "-o backtest.csv --plot backtest.png"
 )
+@grouped
 def backtest(
     source: options.Source,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Scores: .csv, .csv.gz, .parquet, .json. Else stdout."),
-    ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Picture: .png, .svg or .pdf.")] = None,
-    forecasts: Annotated[
-        Path | None, typer.Option(help="Every forecast with its truth: .csv, .csv.gz or .parquet.")
-    ] = None,
-    models: Annotated[
-        str | None,
-        typer.Option(
-            help="Any of nestcast, seed, zero, naive, seasonal-naive, mean-3 (or another number), "
-            "croston, sba, tsb, ets, lightgbm; for clicks eb, eb-7, ewma, last-week, pooled, "
-            "lightgbm. The others are compared with the first."
-        ),
-    ] = None,
-    origins: Annotated[int, typer.Option(help="How many of the last origins.")] = 5,
-    horizon: Annotated[int, typer.Option(help="Periods to forecast from each.")] = 1,
-    step: Annotated[int, typer.Option(help="Periods from one origin to the next.")] = 1,
-    ask: Annotated[
-        str | None,
-        typer.Option(
-            help="Series to forecast: grid (every shop x every item that sell in the periods "
-            "forecast), known (all that have begun) or, for clicks, shown (all that have "
-            "impressions then). Else grid for counts by shop and item, shown for clicks."
-        ),
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(help="Series to forecast, from a file; each from when its item sells."),
-    ] = None,
-    level: options.Level = "50,80,95",
-    clip: options.Clip = None,
-    seeds: Annotated[int, typer.Option(help="Runs of each model that has random numbers.")] = 1,
-    refit: Annotated[
-        bool, typer.Option("--refit/--no-refit", help="Train at every origin, or at the first.")
-    ] = True,
-    known_assortment: options.KnownAssortment = False,
-    cluster: Annotated[
-        str | None, typer.Option(help="Column of the item, which intervals of differences draw.")
-    ] = None,
-    without: Annotated[
-        str | None, typer.Option(help="Score also without some series, as in shop_id=9,20.")
-    ] = None,
-    time: options.Time = None,
-    series: options.Series = None,
-    target: options.Target = None,
-    price: options.Price = None,
-    observed: options.Observed = None,
-    known: options.Known = None,
-    future: options.Future = None,
-    holidays: options.Holidays = None,
-    exposure: options.Exposure = None,
-    cost: options.Cost = None,
-    revenue: options.Revenue = None,
-    year: options.Year = None,
-    freq: options.Freq = None,
-    date_format: options.DateFormat = None,
-    encoding: options.Encoding = "utf-8",
-    preset: options.Preset = None,
-    keep_incomplete: options.KeepIncomplete = False,
-    max_rejected: options.MaxRejected = 0.01,
-    rejected: options.Rejected = None,
-    memory_limit: options.MemoryLimit = "2GB",
-    threads: options.Threads = None,
+    wanted: options.BacktestOptions,
+    rows: options.Rows,
+    columns: options.ClickColumns,
     quiet: options.Quiet = False,
 ) -> None:
     """Forecast past periods from what was known before them, and compare models side by side."""
-    from nestcast.commands.backtest import Options, run_backtest
-    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.backtest import run_backtest
+    from nestcast.commands.reading import Reading
 
-    wanted = Options(
-        models=models,
-        origins=origins,
-        horizon=horizon,
-        step=step,
-        ask=ask,
-        pairs=pairs,
-        level=level,
-        clip=clip,
-        seeds=seeds,
-        refit=refit,
-        known_assortment=known_assortment,
-        cluster=cluster,
-        without=without,
-        output=output,
-        plot=plot,
-        forecasts=forecasts,
-    )
-    reading = Reading(
-        rejected=beside(output, rejected),
-        time=time,
-        series=series,
-        target=target,
-        price=price,
-        observed=observed,
-        known=known,
-        future=future,
-        holidays=holidays,
-        exposure=exposure,
-        cost=cost,
-        revenue=revenue,
-        year=year,
-        freq=freq,
-        date_format=date_format,
-        encoding=encoding,
-        preset=preset,
-        keep_incomplete=keep_incomplete,
-        max_rejected=max_rejected,
-        memory_limit=memory_limit,
-        threads=threads,
-    )
-    run_backtest(source, wanted, reading, _messages(quiet))
+    run_backtest(source, wanted, Reading(rows, wanted.output, columns), _messages(quiet))
 
 
 @app.command(epilog="Example: nestcast tune my-data --trials 30 --study study.log -o tuning.json")
+@grouped
 def tune(
     source: options.Source,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="What was found, for --tuning: a .json file.")
-    ],
-    trials: Annotated[int, typer.Option(help="Settings to try.")] = 20,
-    study: Annotated[
-        Path | None,
-        typer.Option(help="Keep the trials in this file; an interrupted search goes on from it."),
-    ] = None,
-    origins: Annotated[int, typer.Option(help="How many of the last origins to judge by.")] = 3,
-    horizon: Annotated[int, typer.Option(help="Periods to forecast from each.")] = 1,
-    step: Annotated[int, typer.Option(help="Periods from one origin to the next.")] = 1,
-    ask: Annotated[
-        str | None, typer.Option(help="Series to forecast: grid or known, as in a backtest.")
-    ] = None,
-    clip: options.Clip = None,
-    metric: Annotated[
-        str, typer.Option(help="To make small: rmse, mae, rmsse, mase, quantile-loss or crps.")
-    ] = "rmse",
-    effort: Annotated[str, typer.Option(help="Of each trial: quick, standard or best.")] = "quick",
-    seed: options.Seed = 0,
-    time: options.Time = None,
-    series: options.Series = None,
-    target: options.Target = None,
-    price: options.Price = None,
-    observed: options.Observed = None,
-    known: options.Known = None,
-    future: options.Future = None,
-    holidays: options.Holidays = None,
-    freq: options.Freq = None,
-    date_format: options.DateFormat = None,
-    encoding: options.Encoding = "utf-8",
-    preset: options.Preset = None,
-    keep_incomplete: options.KeepIncomplete = False,
-    max_rejected: options.MaxRejected = 0.01,
-    rejected: options.Rejected = None,
-    memory_limit: options.MemoryLimit = "2GB",
-    threads: options.Threads = None,
+    wanted: options.TuneOptions,
+    rows: options.Rows,
     quiet: options.Quiet = False,
 ) -> None:
     """Search the sizes and training options that forecast past periods best."""
-    from nestcast.commands.reading import Reading, beside
-    from nestcast.commands.tune import Options, run_tune
+    from nestcast.commands.reading import Reading
+    from nestcast.commands.tune import run_tune
 
-    wanted = Options(
-        output=output,
-        trials=trials,
-        origins=origins,
-        horizon=horizon,
-        step=step,
-        ask=ask,
-        clip=clip,
-        metric=metric,
-        effort=effort,
-        seed=seed,
-        study=study,
-    )
-    reading = Reading(
-        rejected=beside(output, rejected),
-        time=time,
-        series=series,
-        target=target,
-        price=price,
-        observed=observed,
-        known=known,
-        future=future,
-        holidays=holidays,
-        freq=freq,
-        date_format=date_format,
-        encoding=encoding,
-        preset=preset,
-        keep_incomplete=keep_incomplete,
-        max_rejected=max_rejected,
-        memory_limit=memory_limit,
-        threads=threads,
-    )
-    run_tune(source, wanted, reading, _messages(quiet))
+    run_tune(source, wanted, Reading(rows, wanted.output), _messages(quiet))
 
 
 @app.command(epilog="Example: nestcast simulate my-data --size small --seed 1")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nestcast.commands.click_tables import key_segments, show_clicks
-from nestcast.commands.options import limits, names, numbers, use_threads
+from nestcast.commands.options import BacktestOptions, limits, names, numbers, use_threads
 from nestcast.commands.output import write_or_print
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
@@ -36,29 +35,7 @@ ASKS: dict[str | None, Ask | None] = {
 }
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of the command, as given."""
-
-    models: str | None
-    origins: int
-    horizon: int
-    step: int
-    ask: str | None
-    pairs: Path | None
-    level: str
-    clip: str | None
-    seeds: int
-    refit: bool
-    known_assortment: bool
-    cluster: str | None
-    without: str | None
-    output: Path | None
-    plot: Path | None
-    forecasts: Path | None
-
-
-def run_backtest(source: str, options: Options, reading: Reading, say: Messages) -> None:
+def run_backtest(source: str, options: BacktestOptions, reading: Reading, say: Messages) -> None:
     """Read the rows, run the backtest, write what was asked for, and show it.
 
     Raises:
@@ -66,8 +43,8 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
     """
     clip, level = limits(options.clip), numbers(options.level, "--level")
     _check(options, level)
-    _entered(options, clip, of_clicks=reading.exposure is not None)
-    use_threads(reading.threads)
+    _entered(options, clip, of_clicks=reading.clicks.exposure is not None)
+    use_threads(reading.rows.threads)
 
     panel = reading.panel(source, say)
     of_clicks = panel.exposure is not None
@@ -103,7 +80,7 @@ def run_backtest(source: str, options: Options, reading: Reading, say: Messages)
 
 
 def _entered(
-    options: Options, clip: tuple[float, float] | None, *, of_clicks: bool
+    options: BacktestOptions, clip: tuple[float, float] | None, *, of_clicks: bool
 ) -> list[Contender]:
     """The models named, or the usual ones."""
     usual = DEFAULT_CLICK_MODELS if of_clicks else DEFAULT_MODELS
@@ -115,7 +92,7 @@ def _entered(
     )
 
 
-def _check(options: Options, level: Sequence[float]) -> None:
+def _check(options: BacktestOptions, level: Sequence[float]) -> None:
     """See before long work that its results can be written."""
     probabilities_of(level)
     if not level:
@@ -153,7 +130,7 @@ def _without(text: str | None, panel: Panel) -> dict[str, Segment]:
     return {f"without {text}": lambda origin: ~np.isin(origin.asked[column].astype(str), wanted)}
 
 
-def _write(result: Backtest, options: Options, say: Messages) -> None:
+def _write(result: Backtest, options: BacktestOptions, say: Messages) -> None:
     if options.output is None:
         write_or_print(result.to_columns(), None)
     else:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from nestcast.commands.backtest import ASKS
-from nestcast.commands.options import limits, use_threads
+from nestcast.commands.compare_series import Options
+from nestcast.commands.options import limits, names, use_threads
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
 from nestcast.data.keys import Keys
@@ -21,34 +19,6 @@ from nestcast.lab.series import SeriesComparison, checked_cells
 from nestcast.lab.series_results import ONE_SEED, conditions, markdown, results, table
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of the command; see its help."""
-
-    cells: list[str]
-    seeds: int
-    origins: int
-    effort: str
-    horizon: int
-    step: int
-    ask: str | None
-    pairs: Path | None
-    clip: str | None
-    cluster: str | None
-    out: Path
-
-    def plan(self, ask: Ask | Keys | None) -> Plan:
-        """What is the same for every cell.
-
-        Raises:
-            OptionError: an option makes no sense.
-        """
-        clip = limits(self.clip)
-        if clip is not None and not clip[0] < clip[1]:
-            raise OptionError(f"--clip takes a low and a high end, as in 0,20, not {self.clip!r}.")
-        return Plan(self.effort, self.horizon, ask, clip, self.cluster)
-
-
 def run_comparison(source: str, wanted: Options, reading: Reading, say: Messages) -> None:
     """Train, score, and write what came out.
 
@@ -60,21 +30,15 @@ def run_comparison(source: str, wanted: Options, reading: Reading, say: Messages
     if wanted.ask is not None and wanted.pairs is not None:
         raise OptionError("--ask cannot be combined with --pairs: leave one out.")
     ask: Ask | Keys | None = ASKS[wanted.ask]
-    wanted.plan(ask)
-    checked_cells(wanted.cells)
+    plan, cells = _plan(wanted, ask), names(wanted.cells)
+    checked_cells(cells)
     check_place(wanted.out)
-    use_threads(reading.threads)
+    use_threads(reading.rows.threads)
     panel = reading.panel(source, say)
     if wanted.pairs is not None:
-        ask = reading.pairs(wanted.pairs, panel, say).keys
+        plan = _plan(wanted, reading.pairs(wanted.pairs, panel, say).keys)
     comparison = SeriesComparison(
-        wanted.out,
-        wanted.cells,
-        wanted.seeds,
-        wanted.origins,
-        wanted.step,
-        wanted.plan(ask),
-        panel,
+        wanted.out, cells, wanted.seeds, wanted.origins, wanted.step, plan, panel
     )
     comparison.claim_folder()
     drawable = figure.possible()
@@ -95,6 +59,18 @@ def run_comparison(source: str, wanted: Options, reading: Reading, say: Messages
         for ending in ("png", "svg"):
             figure.save(picture, wanted.out / f"differences.{ending}")
     _tell(found, wanted, say)
+
+
+def _plan(wanted: Options, ask: Ask | Keys | None) -> Plan:
+    """What is the same for every cell.
+
+    Raises:
+        OptionError: an option makes no sense.
+    """
+    clip = limits(wanted.clip)
+    if clip is not None and not clip[0] < clip[1]:
+        raise OptionError(f"--clip takes a low and a high end, as in 0,20, not {wanted.clip!r}.")
+    return Plan(wanted.effort, wanted.horizon, ask, clip, wanted.cluster)
 
 
 def _tell(found: Results, wanted: Options, say: Messages) -> None:

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from nestcast.commands import options
+from nestcast.commands.grouped import grouped
 from nestcast.errors import OptionError
 
 
+@grouped
 def explain(
+    *,
     source: Annotated[
         str,
         typer.Argument(help="Folder of a nestcast compare text; with --model, folder or table."),
@@ -43,28 +46,12 @@ def explain(
         Path | None, typer.Option(help="Font file with the line's characters, if none is found.")
     ] = None,
     seed: options.Seed = 0,
-    time: options.Time = None,
-    series: options.Series = None,
-    target: options.Target = None,
-    price: options.Price = None,
-    observed: options.Observed = None,
-    known: options.Known = None,
-    future: options.Future = None,
-    holidays: options.Holidays = None,
-    freq: options.Freq = None,
-    date_format: options.DateFormat = None,
-    encoding: options.Encoding = "utf-8",
-    preset: options.Preset = None,
-    keep_incomplete: options.KeepIncomplete = False,
-    max_rejected: options.MaxRejected = 0.01,
-    rejected: options.Rejected = None,
-    memory_limit: options.MemoryLimit = "2GB",
-    threads: options.Threads = None,
+    rows: options.Rows,
     quiet: options.Quiet = False,
 ) -> None:
     """Draw gates, memory and influence of the past while a model reads a line or a series."""
     from nestcast.commands import explaining
-    from nestcast.commands.reading import Reading, beside
+    from nestcast.commands.reading import Reading
     from nestcast.console import Messages
 
     place = explaining.picture_at(output)
@@ -86,23 +73,5 @@ def explain(
     assert model is not None
     if cells is not None or over is not None:
         raise OptionError("--cells and --over are for --line: leave them out.")
-    reading = Reading(
-        rejected=beside(place, rejected),
-        time=time,
-        series=series,
-        target=target,
-        price=price,
-        observed=observed,
-        known=known,
-        future=future,
-        holidays=holidays,
-        freq=freq,
-        date_format=date_format,
-        encoding=encoding,
-        preset=preset,
-        keep_incomplete=keep_incomplete,
-        max_rejected=max_rejected,
-        memory_limit=memory_limit,
-        threads=threads,
-    )
+    reading = Reading(rows, place)
     explaining.explain_series(source, model, named, place, most, reading, Messages(quiet))

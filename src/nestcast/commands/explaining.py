@@ -97,7 +97,7 @@ def explain_series(
     say: Messages,
 ) -> None:
     """Draw what a forecaster does while it reads a series."""
-    use_threads(reading.threads)
+    use_threads(reading.rows.threads)
     forecaster = Forecaster.load(model)
     panel = reading.panel(source, say)
     one = _series(panel, wanted, say)

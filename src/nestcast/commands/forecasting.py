@@ -14,28 +14,21 @@ from nestcast.data import Keys, Panel
 from nestcast.data.covariates import check_known_ahead
 from nestcast.data.pairs import Pairs, find_pairs
 from nestcast.errors import OptionError
+from nestcast.evaluation.click_models import is_click_model
 from nestcast.files import check_place
 from nestcast.forecast import Forecast, probabilities_of
 from nestcast.forecaster import Forecaster
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(options.ForecastOptions):
     """What to forecast and how, as the command was told."""
 
-    pairs: Path | None
-    horizon: int | None
-    level: str
-    clip: str | None
-    recipe: str | None
-    effort: str | None
-    likelihood: str | None
-    cell: str | None
-    known_assortment: bool
-    tuning: Path | None
-    model: Path | None
-    save_model: Path | None
-    seed: int
+    @property
+    def saved(self) -> Path | None:
+        """The folder of the saved model, if one is to forecast."""
+        of_clicks = self.model is None or is_click_model(self.model)
+        return None if of_clicks else Path(str(self.model))
 
     @property
     def levels(self) -> list[float]:
@@ -55,7 +48,7 @@ class Options:
         # A saved model has its own recipe and clip; to accept others would silently ignore them.
         fitted_with = {"--recipe": self.recipe, "--clip": self.clip}
         for option, value in (fitted_with | self.of_networks()).items():
-            if self.model is not None and value is not None:
+            if self.saved is not None and value is not None:
                 raise OptionError(f"{option} cannot be combined with --model: leave one out.")
         self.forecaster()
         if self.save_model is not None:
@@ -113,9 +106,9 @@ def read_asked(
         NestcastError: whatever a user can mend.
     """
     wanted.check()
-    options.use_threads(reading.threads)
-    if wanted.model is not None:
-        Forecaster.load(wanted.model)  # a folder that is no model is told of before long work
+    options.use_threads(reading.rows.threads)
+    if wanted.saved is not None:
+        Forecaster.load(wanted.saved)  # a folder that is no model is told of before long work
     panel = reading.panel(source, say)
     path = wanted.pairs or find_pairs(source)
     if path is None:
@@ -138,10 +131,10 @@ def forecast_sales(
         NestcastError: whatever a user can mend.
     """
     keys = panel.keys if pairs is None else pairs.keys
-    if wanted.model is None and wanted.recipe != "seed":  # which uses no covariates
+    if wanted.saved is None and wanted.recipe != "seed":  # which uses no covariates
         check_known_ahead(panel, wanted.horizon or 1)
     forecaster = ready(panel, keys, wanted, say)
-    horizon, folder = wanted.horizon or forecaster.horizon, wanted.model or wanted.save_model
+    horizon, folder = wanted.horizon or forecaster.horizon, wanted.saved or wanted.save_model
     kept = None
     if folder is not None and samples == 0:
         kept = Kept(folder, panel, keys, horizon, wanted.levels)
@@ -166,8 +159,8 @@ def ready(panel: Panel, keys: Keys | None, wanted: Options, say: Messages) -> Fo
         wanted: what to forecast and how.
         say: told of progress and of what was trained.
     """
-    if wanted.model is not None:
-        return Forecaster.load(wanted.model)
+    if wanted.saved is not None:
+        return Forecaster.load(wanted.saved)
     forecaster = wanted.forecaster()
     with say.training() as report:
         forecaster.fit(panel, keys, report)

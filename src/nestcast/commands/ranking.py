@@ -89,11 +89,11 @@ def run_rank(
     """
     shown.check()
     selling.check()
-    of_clicks.check(reading.exposure)
+    of_clicks.check(reading.clicks.exposure)
     panel, pairs = read_asked(source, wanted, reading, say)
     if panel.exposure is not None:
         refuse_for_clicks(selling.of_sales | {"--daily": shown.daily, "--what-if": shown.what_if})
-        clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.encoding, say)
+        clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.rows.encoding, say)
         _rank_clicks(clicks, shown, say)
         return
     check_sales_options(of_clicks)

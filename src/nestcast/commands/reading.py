@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from nestcast.commands.options import names
+from nestcast.commands.options import ClickColumns, Rows, names
 from nestcast.console import Messages
 from nestcast.data import Panel, read_pairs, read_panel
 from nestcast.data.holidays import with_holidays
@@ -15,64 +15,51 @@ from nestcast.errors import OptionError
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read: the options of `read_panel` as the command has them.
+    """Rows as a command was told to read them.
 
     Args:
-        rejected: where bad rows go.
-        series: key columns, separated by commas.
+        rows: which, and how.
+        output: the result, beside which bad rows go unless the user said where.
+        clicks: the columns of clicks.
     """
 
-    rejected: Path
-    time: str | None = None
-    series: str | None = None
-    target: str | None = None
-    price: str | None = None
-    exposure: str | None = None
-    cost: str | None = None
-    revenue: str | None = None
-    year: int | None = None
-    observed: str | None = None
-    known: str | None = None
-    future: Path | None = None
-    holidays: str | None = None
-    freq: str | None = None
-    date_format: str | None = None
-    encoding: str = "utf-8"
-    preset: str | None = None
-    keep_incomplete: bool = False
-    max_rejected: float = 0.01
-    memory_limit: str = "2GB"
-    threads: int | None = None
+    rows: Rows
+    output: Path | None
+    clicks: ClickColumns = field(default_factory=ClickColumns)
+
+    @property
+    def rejected(self) -> Path:
+        """Where bad rows go."""
+        beside = self.output.parent if self.output else Path()
+        return self.rows.rejected or beside / "rejected.csv"
 
     def panel(self, source: str, say: Messages) -> Panel:
         """Read the rows, and say what was found."""
+        rows = self.rows
         panel = read_panel(
             source,
-            time=self.time,
-            series=None if self.series is None else names(self.series),
-            target=self.target,
-            price=self.price,
-            exposure=self.exposure,
-            cost=self.cost,
-            revenue=self.revenue,
-            year=self.year,
-            observed=names(self.observed or ""),
-            known=names(self.known or ""),
-            future=self.future,
-            freq=self.freq,
-            preset=self.preset,
-            max_rejected=self.max_rejected,
-            memory_limit=self.memory_limit,
-            threads=self.threads,
+            time=rows.time,
+            series=None if rows.series is None else names(rows.series),
+            target=rows.target,
+            price=rows.price,
+            observed=names(rows.observed or ""),
+            known=names(rows.known or ""),
+            future=rows.future,
+            freq=rows.freq,
+            preset=rows.preset,
+            max_rejected=rows.max_rejected,
+            memory_limit=rows.memory_limit,
+            threads=rows.threads,
             rejected=self.rejected,
-            encoding=self.encoding,
-            date_format=self.date_format,
-            keep_incomplete=self.keep_incomplete,
+            encoding=rows.encoding,
+            date_format=rows.date_format,
+            keep_incomplete=rows.keep_incomplete,
+            **asdict(self.clicks),
         )
         if panel.calendar.freq == "1h" and panel.exposure is None:
             raise OptionError("--freq 1h is for impressions and clicks: name these by --exposure.")
-        if self.holidays is not None:
-            panel = with_holidays(panel, self.holidays)
+        if rows.holidays is not None:
+            panel = with_holidays(panel, rows.holidays)
         _tell_what_was_read(say, panel, self.rejected)
         return panel
 
@@ -81,19 +68,14 @@ class Reading:
         pairs = read_pairs(
             path,
             series=panel.keys.names,
-            preset=self.preset,
+            preset=self.rows.preset,
             attributes=panel.attributes,
-            encoding=self.encoding,
+            encoding=self.rows.encoding,
         )
         say.say(f"forecasting the {len(pairs.keys):,} series of {path}")
         for note in pairs.notes:
             say.say(f"  {note}")
         return pairs
-
-
-def beside(output: Path | None, rejected: Path | None) -> Path:
-    """Where bad rows go: where the user said, else beside the result."""
-    return rejected or (output.parent if output else Path()) / "rejected.csv"
 
 
 def _tell_what_was_read(say: Messages, panel: Panel, rejected: Path) -> None:

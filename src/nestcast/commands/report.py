@@ -58,16 +58,16 @@ def run_report(
     """
     check_page(page)
     selling.check()
-    of_clicks.check(reading.exposure)
+    of_clicks.check(reading.clicks.exposure)
     panel, pairs = read_asked(source, wanted, reading, say)
     if panel.exposure is not None:
         refuse_for_clicks(selling.of_sales)
-        clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.encoding, say)
-        write_click_page(clicks, wanted.model, backtest, page, say)
+        clicks = forecast_clicks(panel, pairs, wanted, of_clicks, reading.rows.encoding, say)
+        write_click_page(clicks, wanted.saved, backtest, page, say)
         return
     check_sales_options(of_clicks)
     made, ranking = make_ranked(source, panel, pairs, wanted, reading, selling, say)
-    write_page(made, ranking, wanted.model, backtest, page, say)
+    write_page(made, ranking, wanted.saved, backtest, page, say)
 
 
 def write_page(

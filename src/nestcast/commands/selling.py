@@ -61,11 +61,11 @@ class Selling:
         stock = read_stock(
             path,
             series=panel.keys.names,
-            preset=reading.preset,
+            preset=reading.rows.preset,
             attributes=panel.attributes,
-            encoding=reading.encoding,
+            encoding=reading.rows.encoding,
             rejected=bad,
-            max_rejected=reading.max_rejected,
+            max_rejected=reading.rows.max_rejected,
         )
         say.say(f"read the stock of {len(stock):,} series from {path}")
         for reason, count in stock.rejected.items():

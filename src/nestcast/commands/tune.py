@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
-from nestcast.commands.options import limits, use_threads
+from nestcast.commands.options import TuneOptions, limits, use_threads
 from nestcast.commands.reading import Reading
 from nestcast.console import Messages
 from nestcast.errors import OptionError
@@ -16,24 +15,7 @@ from nestcast.files import check_place
 _ASKS: dict[str | None, Ask | None] = {None: None, "grid": "grid", "known": "known"}
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of the command, as given."""
-
-    output: Path
-    trials: int
-    origins: int
-    horizon: int
-    step: int
-    ask: str | None
-    clip: str | None
-    metric: str
-    effort: str
-    seed: int
-    study: Path | None
-
-
-def run_tune(source: str, options: Options, reading: Reading, say: Messages) -> None:
+def run_tune(source: str, options: TuneOptions, reading: Reading, say: Messages) -> None:
     """Read the rows, search, write what was found and show it.
 
     Raises:
@@ -45,7 +27,7 @@ def run_tune(source: str, options: Options, reading: Reading, say: Messages) -> 
     if options.output.suffix != ".json":
         raise OptionError(f"{options.output} must end in .json.")
     check_place(options.output)
-    use_threads(reading.threads)
+    use_threads(reading.rows.threads)
     panel = reading.panel(source, say)
     with say.steps(options.trials * options.origins) as tell:
         found = tune(
@@ -72,7 +54,7 @@ def run_tune(source: str, options: Options, reading: Reading, say: Messages) -> 
     _show(found, options, say)
 
 
-def _show(found: Search, options: Options, say: Messages) -> None:
+def _show(found: Search, options: TuneOptions, say: Messages) -> None:
     rows = [(name.replace("_", " "), value) for name, value in asdict(found.best).items()]
     say.table("Found", ("setting", "value"), rows)
     if found.score < found.usual:
