@@ -39,3 +39,48 @@ def test_the_error_to_be_expected_is_wider_for_later_periods():
 
 def test_of_one_period_nothing_is_learned():
     assert learned(np.full((1, PERIODS), 7.5)).growth == 0.0
+
+
+@pytest.mark.parametrize("seed", [6, 13, 22])
+def test_the_search_does_not_run_away_on_one_short_series(seed):
+    sold = [
+        4,
+        7,
+        9,
+        6,
+        9,
+        5,
+        1,
+        14,
+        6,
+        9,
+        7,
+        5,
+        7,
+        7,
+        2,
+        5,
+        6,
+        7,
+        8,
+        2,
+        6,
+        5,
+        8,
+        8,
+        4,
+        11,
+        7,
+        8,
+        8,
+        8,
+    ]
+    panel = Panel(
+        Keys({"item_id": np.array([7])}),
+        Calendar("1mo", np.datetime64("2022-01-01"), len(sold)),
+        np.array([sold], np.float32),
+        np.zeros(1, np.int32),
+    )
+    features = Features(panel, schema_of(panel, 1))
+    base = learn_base(features, len(sold), np.random.default_rng(seed))
+    assert np.abs([*base.weights, *base.noise, *base.smoothed]).max() < 30  # had been 1e7 to 1e19

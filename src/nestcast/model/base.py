@@ -35,6 +35,7 @@ _NOISE = (0.1, 0.3, 0.3)  # before anything is learned: of all series, of one, o
 _EVIDENCE = 2.0  # power of the ratio of errors by which smoothing counts, before it is learned
 _PRIOR = 0.005  # how much a parameter that differs by 1 from what it was before must gain
 WORST = 8.0  # units that an error may be: a series that comes from nothing tells little
+_FARTHEST = 10.0  # logarithm of the deviation of noise, in sizes, that is taken to be possible
 _CHUNK = 400_000  # steps whose simple forecasts are computed at once
 
 
@@ -257,8 +258,8 @@ class Base:
             value.backward()  # type: ignore[no-untyped-call]
             return value
 
-        search.step(loss)  # type: ignore[no-untyped-call]
-        if not torch.isfinite(free).all():
+        first = search.step(loss)  # type: ignore[no-untyped-call]
+        if not loss() <= first:  # of little, a search can run away
             return cls()
         weights, slopes, noise, smoothed = (tuple(part.tolist()) for part in _split(free.detach()))
         return cls(weights, slopes, noise, smoothed)
@@ -307,7 +308,7 @@ def _unsmoothed(
 
 def _variance(noise: Tensor, unit: Tensor) -> Tensor:
     """Of noise, from the logarithm of its deviation in sizes of the series."""
-    return (2 * noise).exp() * unit**2
+    return (2 * noise.clamp(-_FARTHEST, _FARTHEST)).exp() * unit**2
 
 
 def _stacked(parts: Sequence[Tensor]) -> Tensor:

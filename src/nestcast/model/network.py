@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +40,11 @@ class NetworkConfig:
     head_size: int = 128
     head_layers: int = 2
     dropout: float = 0.2
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The shape that was saved, as `asdict` gives it."""
+        return cls(**{**values, "vocabularies": tuple(values["vocabularies"])})
 
 
 class ForecastNetwork(nn.Module):

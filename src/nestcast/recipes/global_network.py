@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from nestcast.data.covariates import check_known_ahead
 from nestcast.data.keys import Keys, numbered
@@ -27,11 +26,10 @@ from nestcast.model.nameparts import with_name_parts
 from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large, check_cell
 from nestcast.model.population import with_series
 from nestcast.model.schema import Schema, schema_of
-from nestcast.recipes.base import Prediction, Recipe
+from nestcast.recipes.base import Prediction
 from nestcast.recipes.basing import learn_base
 from nestcast.recipes.batches import batches_of_similar_length
 from nestcast.recipes.holdout import HoldOut, Watch
-from nestcast.recipes.layers import layers_of
 from nestcast.recipes.learning import (
     Budget,
     Cases,
@@ -42,6 +40,7 @@ from nestcast.recipes.learning import (
     stages,
     train_network,
 )
+from nestcast.recipes.networks import NetworkRecipe, embedded
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Report
 
@@ -88,17 +87,16 @@ class Settings:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The settings that were saved."""
-        network = {**values["network"], "vocabularies": tuple(values["network"]["vocabularies"])}
         parts = {
             "schema": Schema.from_json(values["schema"]),
-            "network": NetworkConfig(**network),
+            "network": NetworkConfig.from_json(values["network"]),
             "calibration": Calibration.from_json(values["calibration"]),
             "base": Base.from_json(values["base"]) if values.get("base") else None,
         }
         return cls(**{**values, **parts})
 
 
-class GlobalNetwork(Recipe):
+class GlobalNetwork(NetworkRecipe):
     """Networks for all series: many-to-many training, a distribution at every step.
 
     Args:
@@ -118,6 +116,8 @@ class GlobalNetwork(Recipe):
     """
 
     name: ClassVar[str] = "global"
+    settings_from_json = Settings.from_json
+    _settings: Settings
 
     def __init__(
         self,
@@ -142,8 +142,6 @@ class GlobalNetwork(Recipe):
         self._wanted_family, self._squared = family, squared
         self._cell, self._tuning = check_cell(cell or Tuning.cell), tuning
         self._known_assortment = known_assortment
-        self._settings: Settings
-        self.networks: list[ForecastNetwork]  # fitted ones, alike
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
@@ -182,9 +180,8 @@ class GlobalNetwork(Recipe):
             self._train(network, cases, budget, generator, next(reports))
 
     def _build(self) -> None:
-        settings = self._settings
-        self._family = likelihood(settings.family)
-        self.networks = [ForecastNetwork(settings.network) for _ in range(settings.members)]
+        super()._build()
+        self._family = likelihood(self._settings.family)
 
     def _cases(
         self,
@@ -363,34 +360,8 @@ class GlobalNetwork(Recipe):
     def _codes(self, panel: Panel) -> Tensor:
         """Embedded values as positions in their vocabulary from 1, 0 where unknown."""
         panel = with_name_parts(panel)[0]
-        codes = [
-            _positions(column(panel, name), vocabulary) + 1
-            for name, vocabulary in self._settings.schema.vocabularies.items()
-        ]
-        empty = np.zeros((len(panel), 0), dtype=np.int64)
-        return torch.from_numpy(np.column_stack([empty, *codes]))
-
-    def layers(self) -> list[tuple[str, str, int]]:
-        """See `Recipe.layers`."""
-        schema = self._settings.schema
-        return layers_of(
-            self.networks, self._settings.network, tuple(schema.vocabularies), schema.horizon
-        )
-
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """See `Recipe.state`."""
-        return self._settings.to_json(), dict(nn.ModuleList(self.networks).state_dict())
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        """See `Recipe.restore`."""
-        recipe = cls()
-        recipe._settings = Settings.from_json(settings)
-        recipe._build()
-        networks = nn.ModuleList(recipe.networks)
-        networks.load_state_dict(dict(tensors))
-        networks.eval()
-        return recipe
+        vocabularies = self._settings.schema.vocabularies
+        return embedded(panel, {name: column(panel, name) for name in vocabularies}, vocabularies)
 
 
 def _population(
@@ -426,8 +397,3 @@ def _check_covariates(panel: Panel, schema: Schema, horizon: int) -> None:
         if name not in panel.known:
             raise ModelError(f"the model learned from {name}: give the column again.")
     check_known_ahead(panel, horizon, schema.known)
-
-
-def _positions(values: NDArray[Any], vocabulary: Sequence[Any]) -> NDArray[np.int64]:
-    """Position of each value in the vocabulary, -1 where it is absent."""
-    return Keys({"value": np.asarray(vocabulary)}).locate(Keys({"value": values}))

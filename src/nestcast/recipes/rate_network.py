@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import special
-from torch import Tensor, nn
+from torch import Tensor
 
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
@@ -22,10 +22,10 @@ from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large, che
 from nestcast.model.population import with_series
 from nestcast.rates.dispersion import Dispersion, Past, fit_dispersion
 from nestcast.rates.features import RateFeatures, RateSchema, rate_schema_of
-from nestcast.recipes.base import Prediction, Recipe
+from nestcast.recipes.base import Prediction
 from nestcast.recipes.holdout import Held, HoldOut, Watch
-from nestcast.recipes.layers import layers_of
 from nestcast.recipes.learning import Budget, Cases, Effort, ask, stages, train_network
+from nestcast.recipes.networks import NetworkRecipe, embedded
 from nestcast.training import Report
 
 Values = NDArray[np.float64]
@@ -79,18 +79,17 @@ class Settings:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The settings that were saved."""
-        network = {**values["network"], "vocabularies": tuple(values["network"]["vocabularies"])}
         return cls(
             values["family"],
             values["members"],
             RateSchema.from_json(values["schema"]),
-            NetworkConfig(**network),
+            NetworkConfig.from_json(values["network"]),
             values["trust"],
             Dispersion(**values["dispersion"]),
         )
 
 
-class RateNetwork(Recipe):
+class RateNetwork(NetworkRecipe):
     """A recurrent network that corrects a smoothed rate, trained on all series at once.
 
     Args:
@@ -103,6 +102,8 @@ class RateNetwork(Recipe):
     """
 
     name = "rates"
+    settings_from_json = Settings.from_json
+    _settings: Settings
 
     def __init__(
         self, effort: str = "standard", family: str = "beta-binomial", cell: str = "nested"
@@ -115,8 +116,6 @@ class RateNetwork(Recipe):
                 raise OptionError(f"unknown {what} {wanted!r}: use one of {', '.join(known)}.")
         self._effort, self._cell = RATE_EFFORTS[effort], check_cell(cell)
         self._family = OF_CLICKS[family]()
-        self._settings: Settings
-        self._networks: list[ForecastNetwork]
 
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
@@ -147,26 +146,20 @@ class RateNetwork(Recipe):
         cases = self._cases(panel, features)
         reports = stages(report, self._effort.members + 1)
         budget = self._hold_out(cases, generator, next(reports))
-        for network in self._networks:
+        for network in self.networks:
             if self._settings.trust > 0:
                 train_network(network, self._family, cases, budget, generator, next(reports))
 
     def _build(self) -> None:
-        settings = self._settings
-        self._family = OF_CLICKS[settings.family]()
-        self._networks = [ForecastNetwork(settings.network) for _ in range(settings.members)]
+        super()._build()
+        self._family = OF_CLICKS[self._settings.family]()
 
     def _cases(self, panel: Panel, features: RateFeatures) -> Cases:
         def size(series: Tensor, periods: Tensor, wanted: Tensor) -> Size:
             shown = features.exposure(series, periods, wanted)
             return Size(features.level(series, periods)[..., None].expand_as(shown), shown)
 
-        codes = [
-            Keys({"value": np.asarray(values)}).locate(Keys({"value": panel.keys[name]})) + 1
-            for name, values in self._settings.schema.vocabularies.items()
-        ]
-        empty = np.zeros((len(panel), 0), np.int64)
-        known = torch.from_numpy(np.column_stack([empty, *codes]))
+        known = embedded(panel, panel.keys.columns, self._settings.schema.vocabularies)
         return Cases(features, known, size, torch.ones(len(panel)), None, _CONTEXT)
 
     def _hold_out(self, cases: Cases, generator: np.random.Generator, report: Report) -> Budget:
@@ -205,7 +198,7 @@ class RateNetwork(Recipe):
         rows, position = np.unique(at, return_inverse=True)
         mean = np.empty((len(rows), horizon))
         for part in np.array_split(np.arange(len(rows)), len(rows) // _AT_ONCE + 1):
-            raw, size = ask(self._networks, cases, rows[part], features.length, horizon)
+            raw, size = ask(self.networks, cases, rows[part], features.length, horizon)
             mean[part] = _rates(raw, size, self._settings.trust)
         step = np.arange(1.0, horizon + 1)
         dispersion = self._settings.dispersion
@@ -213,28 +206,6 @@ class RateNetwork(Recipe):
         none = np.zeros((len(position), horizon, 0), np.float32)
         extra = dispersion.extra
         return Prediction(mean[position], none, concentration=found[position], extra=extra)
-
-    def layers(self) -> list[tuple[str, str, int]]:
-        """See `Recipe.layers`."""
-        schema = self._settings.schema
-        return layers_of(
-            self._networks, self._settings.network, tuple(schema.vocabularies), schema.horizon
-        )
-
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """See `Recipe.state`."""
-        return self._settings.to_json(), dict(nn.ModuleList(self._networks).state_dict())
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        """See `Recipe.restore`."""
-        recipe = cls()
-        recipe._settings = Settings.from_json(settings)
-        recipe._build()
-        networks = nn.ModuleList(recipe._networks)
-        networks.load_state_dict(dict(tensors))
-        networks.eval()
-        return recipe
 
 
 def _rates(raw: Tensor, size: Size, trust: float) -> Values:
