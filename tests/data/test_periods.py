@@ -69,6 +69,44 @@ def test_an_incomplete_last_period_is_held_back(on: np.ndarray, freq: str, compl
     assert kept.complete == len(kept.calendar)
 
 
+def without(on: np.ndarray, first: str, last: str) -> np.ndarray:
+    return on[(on < np.datetime64(first)) | (on > np.datetime64(last))]
+
+
+@pytest.mark.parametrize(
+    ("last", "complete"), [("2024-06-30", 30), ("2024-06-28", 29), ("2024-06-10", 29)]
+)
+def test_gaps_elsewhere_do_not_hide_that_the_last_month_is_incomplete(last, complete) -> None:
+    on = without(span("2022-01-01", last), "2022-08-01", "2022-08-25")  # closed for a holiday
+    on = without(on, "2023-02-01", "2023-02-28")  # a month that was not exported
+    assert periods_of(on, "1mo", keep_incomplete=False).complete == complete
+
+
+@pytest.mark.parametrize(("last", "complete"), [("2024-06-29", 130), ("2024-06-27", 129)])
+def test_weekdays_that_are_always_closed_are_not_missing(last, complete) -> None:
+    on = span("2022-01-03", last)
+    on = on[on.astype(int) % 7 != 3]  # never on Sundays
+    on = without(on, "2022-12-20", "2022-12-31")
+    assert periods_of(on, "1w", keep_incomplete=False).complete == complete
+
+
+def test_shops_that_close_every_year_have_a_complete_last_month() -> None:
+    on = span("2021-01-01", "2023-12-31")
+    for year in (2021, 2022, 2023):
+        on = without(on, f"{year}-12-23", f"{year}-12-31")
+    found = periods_of(on, "1mo", keep_incomplete=False)
+    assert found.complete == len(found.calendar) == 36
+
+
+def test_rows_that_are_few_and_far_between_have_a_complete_last_month() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        on = np.unique(rng.integers(0, 1000, 60)).astype("M8[D]")
+        held = periods_of(on, "1mo", keep_incomplete=False)
+        far = held.calendar.ends()[-1] - on[-1] > np.diff(on).max()
+        assert held.complete == len(held.calendar) - far
+
+
 @given(
     st.lists(st.integers(0, 2000), min_size=1, unique=True), st.sampled_from(["1d", "1w", "1mo"])
 )

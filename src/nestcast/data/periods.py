@@ -11,6 +11,8 @@ from nestcast.data.calendar import Calendar, Dates, Frequency
 from nestcast.errors import OptionError
 
 _FAR = np.timedelta64(3653, "D")  # ten years
+_ENOUGH = 6  # periods that tell how their ends usually are
+_RARELY = 0.02  # of them
 _NAMES: dict[Frequency, tuple[str, str]] = {
     "1h": ("hour", "hours"),
     "1d": ("day", "days"),
@@ -107,7 +109,11 @@ def _calendar(days: Dates, freq: Frequency) -> Calendar:
 
 
 def _is_incomplete(calendar: Calendar, days: Dates) -> bool:
-    """Whether the last row is further from the period's end than rows ever were apart."""
+    """Whether the last row is further from the period's end than rows ever were apart.
+
+    Or, where most days have rows, further than before nearly all ends of periods: a gap elsewhere,
+    as of holidays or of a failed export, says nothing of that.
+    """
     one_per_period = (
         calendar.freq in ("1h", "1d")
         or (calendar.freq == "1w" and _one_weekday(days))
@@ -115,7 +121,28 @@ def _is_incomplete(calendar: Calendar, days: Dates) -> bool:
     )
     if one_per_period or len(days) == 1:
         return False
-    return bool(calendar.ends()[-1] - days[-1] > np.diff(days).max())
+    if calendar.ends()[-1] - days[-1] > np.diff(days).max():
+        return True
+    missed = _missed_at_the_end(calendar, days)
+    earlier, now = missed[:-1], missed[-1]
+    return bool(now > 1 and len(earlier) >= _ENOUGH and (earlier >= now).mean() <= _RARELY)
+
+
+def _missed_at_the_end(calendar: Calendar, days: Dates) -> NDArray[np.int64]:
+    """Days after the last row of each period with rows on which there usually are some.
+
+    Those are the weekdays that had rows in most weeks.
+    """
+    last = np.full(len(calendar), np.datetime64("NaT"), "M8[D]")
+    np.fmax.at(last, calendar.index_of(days), days)
+    every = np.arange(days[0], calendar.ends()[-1] + 1)
+    weekday = every.astype(np.int64) % 7
+    here = np.isin(every, days)
+    known = np.bincount(weekday[every <= days[-1]], minlength=7)
+    usual = np.bincount(weekday[here], minlength=7) * 2 > known
+    period = calendar.index_of(every)
+    missed = np.bincount(period[usual[weekday] & (every > last[period])], minlength=len(calendar))
+    return np.asarray(missed[~np.isnat(last)])
 
 
 def _without_rows(calendar: Calendar, days: Dates) -> str:
