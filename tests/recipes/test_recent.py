@@ -27,12 +27,12 @@ def weight(said, recent, truth):
     rng = np.random.default_rng(5)
     counts = [torch.tensor(rng.poisson(truth)).float()[:, None] for _ in range(PERIODS)]
     raw = torch.tensor(said).float().log()[:, None, None]
-    late = Recent(torch.tensor(recent).float()[:, None], one)
+    late = Recent(torch.tensor(recent).float()[:, None], one, torch.ones(1))
     held_out.asked = lambda network: (
         Held(np.arange(SERIES), period, raw, Size(one, one), count, one > 0, late)
         for period, count in enumerate(counts)
     )
-    return held_out.recent(None)
+    return held_out.recent(None, 1.0)
 
 
 def test_the_better_one_counts():
@@ -48,6 +48,37 @@ def test_each_wrong_in_its_own_way_are_better_together():
     truth = rng.uniform(0.5, 4, SERIES)
     said, recent = (truth * np.exp(sigma * rng.standard_normal(SERIES)) for sigma in (0.5, 0.8))
     assert 0.125 <= weight(said, recent, truth) <= 0.375
+
+
+def followed(said, came):
+    """How far levels are followed that networks say and that come, of 1 of late, shape (ahead,)."""
+    features = SimpleNamespace(start=torch.zeros(SERIES, dtype=torch.long), length=len(said))
+    every = torch.ones(SERIES)
+    cases = SimpleNamespace(features=features, named=None, codes=every, weight=every)
+    held_out = HoldOut(cases, Poisson(), 0, False, np.random.default_rng(0))
+    one, shape = torch.ones(SERIES, 1), (SERIES, len(said))
+    mean, counts = (torch.tensor(x).float().expand(shape) for x in (said, came))
+    late = Recent(one, one, torch.ones(1))
+    known = torch.ones(shape) > 0
+    held = Held(np.arange(SERIES), 0, mean.log()[..., None], Size(one, one), counts, known, late)
+    held_out.asked = lambda network: iter([held])
+    return held_out.follow(None)
+
+
+def test_how_all_move_is_followed_as_far_as_it_came_true():
+    week = np.exp(0.8 * np.array([-1, -1, 0, 0, 0, 1, 1, -1, -1, 0, 0, 0, 1, 1]))
+    assert followed(week, week) > 0.9
+    assert followed(week, week**1.5) == 1
+    assert followed(week, np.ones(14)) < 0.1
+    assert followed(week, 1 / week) == 0
+    assert followed(week, week**0.5) == pytest.approx(0.5, abs=0.01)
+
+
+def test_of_small_movements_a_half_is_followed():
+    little = np.exp(0.01 * np.array([1.0, -1.0, 1.0, 1.0]))
+    noise = np.exp(0.2 * np.array([1.0, 1.0, -0.5, 0.5]))
+    assert followed(little, noise) == pytest.approx(0.5, abs=0.05)
+    assert followed(np.ones(3), np.ones(3)) == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +105,7 @@ def test_forecasts_of_small_counts_are_averaged_with_means_of_late(parts, tmp_pa
     forecast = forecaster.predict(level=[80])
     error = np.sqrt(((forecast.mean - rate) ** 2).mean())
     late = Recent.of(torch.from_numpy(panel.target), torch.ones(150, 36, dtype=torch.bool)).mean
-    assert error < 0.9 * np.sqrt(((late.numpy() - rate) ** 2).mean())
+    assert error < 0.95 * np.sqrt(((late.numpy() - rate) ** 2).mean())
     forecaster.save(tmp_path / "model")
     again = Forecaster.load(tmp_path / "model").predict(6, level=[80], panel=panel)
     np.testing.assert_array_equal(again.mean, forecast.mean)
@@ -103,20 +134,19 @@ def test_a_season_that_all_share_is_kept_in_part(short_training):
         np.zeros(200, np.int32),
     )
     recipe = Forecaster(1, effort="quick", seed=0).fit(panel).global_network
-    said, late, both = (
-        _with(recipe, recent).predict(panel, panel.keys, 1, [0.5]).mean.sum()
-        for recent in (0.0, 1.0, 0.5)
-    )
+
+    def total(recent, follow):
+        recipe._settings = replace(recipe._settings, recent=recent, follow=follow)
+        return recipe.predict(panel, panel.keys, 1, [0.5]).mean.sum()
+
     seen = torch.ones(200, 59, dtype=torch.bool)
     flat = float(Recent.of(torch.from_numpy(panel.target), seen).mean.sum())
-    assert flat < late < said
-    assert late == pytest.approx((flat * said) ** 0.5, rel=0.02)
-    assert late < both < said
-
-
-def _with(recipe, recent):
-    recipe._settings = replace(recipe._settings, recent=recent)
-    return recipe
+    said = total(0.0, 0.5)
+    assert flat < said
+    for follow in (0.0, 0.5, 1.0):
+        assert total(1.0, follow) == pytest.approx(flat ** (1 - follow) * said**follow, rel=0.02)
+        assert total(0.5, follow) == pytest.approx(total(1.0, follow), rel=0.1)
+    assert total(0.25, 0.0) > total(0.5, 0.0)  # networks that count more go back less
 
 
 @pytest.mark.parametrize("family", ["tweedie", "normal"])

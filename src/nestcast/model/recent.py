@@ -2,16 +2,17 @@
 
 Of large or steady targets much can be told of each series by itself (see `base`). Of small counts
 it is hardly more than how many there have been of late, but networks, which learn from all series
-together, make too little even of that. How all of them move, with the season for one, networks
-may know better, or late periods: means of late are moved half of the way to the level of what
-networks say of all, period by period. Both are averaged in logarithms, as networks are.
+together, make too little even of that. How all of them move from one period to another, with the
+weekday for one, networks may know better, or may have learned by heart what moved all series in a
+few past periods: how far both follow it, means of late and networks, is learned from the periods
+held back. Both are averaged in logarithms, as networks are.
 
 Source: Bates and Granger, "The combination of forecasts" (1969).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,16 +29,19 @@ class Recent:
     """Of some series.
 
     Args:
-        mean: of what was seen, later periods counting more, shape (batch, 1 or ahead).
+        mean: of what was seen, later periods counting more, shape (batch, 1).
         known: how much of all that counts was seen, from 0 to 1, shape (batch, 1).
+        level: what networks say of all series in each period ahead, in means of late, shape
+            (ahead,) or (1,).
     """
 
     mean: Tensor
     known: Tensor
+    level: Tensor
 
     @classmethod
     def of(cls, target: Tensor, seen: Tensor) -> Recent:
-        """The mean after the last period.
+        """The mean after the last period, as if networks said the same of all together.
 
         Example:
             >>> recent = Recent.of(torch.tensor([[4.0, 0.0]]), torch.tensor([[True, True]]))
@@ -51,26 +55,25 @@ class Recent:
         weight = _MEMORY ** torch.arange(target.shape[1] - 1, -1, -1, dtype=target.dtype)
         known = seen.to(target.dtype) @ weight
         mean = target @ weight / known.clamp(min=1e-9)
-        return cls(mean[:, None], (1 - _MEMORY) * known[:, None])
+        return cls(mean[:, None], (1 - _MEMORY) * known[:, None], torch.ones(1))
 
-    def level(self, said: Tensor) -> Tensor:
-        """What means are to be multiplied by to be half of the way to what networks say of all.
+    def level_of(self, said: Tensor) -> Tensor:
+        """What networks say of these series together, in means of late, shape (ahead,).
 
         Args:
             said: means of each period ahead, shape (batch, ahead).
-
-        Returns:
-            Shape (ahead,).
         """
         total = (self.known * self.mean).sum(dim=0)
         level = (self.known * said).sum(dim=0) / total.clamp(min=1e-9)
-        return torch.where(total > 0, level, 1.0).clamp(1 / _MOST, _MOST).sqrt()
+        return torch.where(total > 0, level, 1.0).clamp(1 / _MOST, _MOST)
 
     def at(self, level: Tensor) -> Recent:
-        """Means at the level of each period ahead."""
-        return Recent(self.mean * level, self.known)
+        """The same where networks say such a level of all."""
+        return replace(self, level=level)
 
-    def averaged(self, family: Likelihood, raw: Tensor, size: Size, weight: float) -> Tensor:
+    def averaged(
+        self, family: Likelihood, raw: Tensor, size: Size, weight: float, follow: float
+    ) -> Tensor:
         """Raw outputs of networks, moved towards the mean of late.
 
         Args:
@@ -78,10 +81,16 @@ class Recent:
             raw: shape (batch, ahead, outputs).
             size: of the series, shape (batch, ahead).
             weight: of the mean of late where it is fully known, from 0 to 1.
+            follow: how far means go from the level of late to the one that networks say, from 0 to
+                1. Networks go back as far where the weight is a half or more, and not at all where
+                it is a quarter or less: there, they know better.
         """
         if weight == 0:
             return raw
-        ratio = (self.mean / family.mean(raw, size)).clamp(min=_LEAST)
+        late = self.mean * self.level**follow
+        ratio = (late / family.mean(raw, size)).clamp(min=_LEAST)
+        back = min(max(4 * weight - 1, 0), 1) * (1 - follow)
+        share = weight * self.known
         raw = raw.clone()
-        raw[..., family.location] += weight * self.known * ratio.log()
+        raw[..., family.location] += share * ratio.log() - (1 - share) * back * self.level.log()
         return raw

@@ -79,6 +79,7 @@ class Settings:
     base: Base | None = None
     trust: float = 1.0
     recent: float = 0.0
+    follow: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -252,10 +253,11 @@ class GlobalNetwork(NetworkRecipe):
         self._train(network, cases, shorter, generator, watch, until)
         watch.restore()
         trust = held_out.trust(network) if self._settings.base is not None else 1.0
-        recent = held_out.recent(network) if cases.recent is not None else 0.0
-        calibration = held_out.calibration(network, trust, recent)
+        follow = held_out.follow(network) if cases.recent is not None else 1.0
+        recent = held_out.recent(network, follow) if cases.recent is not None else 0.0
+        calibration = held_out.calibration(network, trust, recent, follow)
         self._settings = replace(
-            self._settings, trust=trust, recent=recent, calibration=calibration
+            self._settings, trust=trust, recent=recent, follow=follow, calibration=calibration
         )
         return budget.part(watch.share)
 
@@ -310,7 +312,7 @@ class GlobalNetwork(NetworkRecipe):
             size = size.expand(-1, horizon)
             if cases.recent is not None and settings.recent > 0:
                 recent = cases.recent(torch.from_numpy(rows[part]), features.length).at(late)
-                raw = recent.averaged(family, raw, size, settings.recent)
+                raw = recent.averaged(family, raw, size, settings.recent, settings.follow)
             mean[part] = family.mean(raw, size).numpy()
             levels = settings.calibration.probabilities(wanted, level)[:, None]
             quantiles[part] = family.quantile(raw, size, np.repeat(levels, horizon, axis=1))
@@ -321,13 +323,13 @@ class GlobalNetwork(NetworkRecipe):
         return Prediction(mean[position], quantiles[position], paths[position] if samples else None)
 
     def _level_of_late(self, cases: Cases, count: int, horizon: int) -> Tensor:
-        """What means of late are to be multiplied by, from the first series, shape (horizon,)."""
+        """What networks say of all, in means of late, from the first series, shape (horizon,)."""
         if cases.recent is None or self._settings.recent == 0 or count == 0:
             return torch.ones(horizon)
         some = np.linspace(0, count - 1, min(count, _ENOUGH)).astype(np.int64)
         raw, size = ask(self.networks, cases, some, cases.features.length, horizon)
         said = self._family.mean(raw, size.expand(-1, horizon))
-        return cases.recent(torch.from_numpy(some), cases.features.length).level(said)
+        return cases.recent(torch.from_numpy(some), cases.features.length).level_of(said)
 
     def question(self, panel: Panel, asked: Keys, horizon: int) -> Question:
         """What the networks are given when they forecast some series, to look inside.

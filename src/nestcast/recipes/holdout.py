@@ -24,6 +24,8 @@ _MOST_CALIBRATED = 60_000  # and behind a calibration
 _TRUSTS = (0.25, 0.5, 0.75, 1.0)
 _WEIGHTS = np.array([0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0])  # of means of late
 _HALF = 0.5  # the largest one if it is not the best
+_NOISE = 0.1  # of the logarithm of what all series are together: known of one period, to begin with
+_SPREAD = 0.35  # how far from a half it may be, how far their movements are followed
 _SURELY = 2.0  # standard errors
 _CHECKS = (0, 1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1)  # shares of a training
 
@@ -106,7 +108,7 @@ class HoldOut:
         """How much each cell counts."""
         return held.known * self._cases.weight[torch.from_numpy(held.rows), None]
 
-    def recent(self, network: ForecastNetwork) -> float:
+    def recent(self, network: ForecastNetwork, follow: float) -> float:
         """The weight of means of late.
 
         It is the largest one, up to half, whose loss is no more than a standard error above the
@@ -118,19 +120,43 @@ class HoldOut:
         for held in self.asked(network):
             used = self._used(held)
             for one, weight in enumerate(_WEIGHTS):
-                found = self._losses(held, self._raw(held, recent=weight)) * used
+                found = self._losses(held, self._raw(held, recent=weight, follow=follow)) * used
                 losses[one, held.rows] += found.sum(dim=1).double().numpy()
         best = losses.sum(axis=1).argmin()
         more = losses - losses[best]
         near = more.sum(axis=1) <= np.sqrt((more**2).sum(axis=1))
         return float(max(_WEIGHTS[best], _WEIGHTS[near & (_WEIGHTS <= _HALF)].max(initial=0)))
 
-    def _raw(self, held: Held, trust: float = 1.0, recent: float = 0.0) -> Tensor:
+    def follow(self, network: ForecastNetwork) -> float:
+        """How far all series together go from their level of late to what the network says.
+
+        That is the slope, in logarithms, of what came on what was said, over the periods held
+        back, drawn towards a half by Bayes' rule: where movements are small beside their noise,
+        the slope tells little.
+        """
+        late, said, came = np.zeros((3, self._cases.features.length))
+        for held in self.asked(network):
+            assert held.recent is not None
+            at = held.origin + np.arange(held.target.shape[1])
+            counted = held.recent.known * held.known
+            mean = self._family.mean(held.raw, held.size)
+            for sums, one in ((late, held.recent.mean), (said, mean), (came, held.target)):
+                sums[at] += (counted * one).sum(dim=0).numpy()
+        some = (late > 0) & (said > 0) & (came > 0)
+        x, y = np.log(said[some] / late[some]), np.log(came[some] / late[some])
+        slope = x @ y / max(x @ x, 1e-9)
+        noise = (((y - slope * x) ** 2).sum() + _NOISE**2) / max(len(x), 1)
+        doubt = noise / _SPREAD**2
+        return float(np.clip((x @ y + doubt * _HALF) / (x @ x + doubt), 0, 1))
+
+    def _raw(
+        self, held: Held, trust: float = 1.0, recent: float = 0.0, follow: float = 1.0
+    ) -> Tensor:
         """Raw outputs so far from the base, averaged with means of late."""
         raw = self._family.trusted(held.raw, trust)
         if held.recent is None:
             return raw
-        return held.recent.averaged(self._family, raw, held.size, recent)
+        return held.recent.averaged(self._family, raw, held.size, recent, follow)
 
     def trust(self, network: ForecastNetwork) -> float:
         """How far to go from the base to what the network says.
@@ -158,13 +184,17 @@ class HoldOut:
         return np.asarray(torch.stack([error.sum(dim=0), (error**2).sum(dim=0)]))
 
     def calibration(
-        self, network: ForecastNetwork, trust: float = 1.0, recent: float = 0.0
+        self,
+        network: ForecastNetwork,
+        trust: float = 1.0,
+        recent: float = 0.0,
+        follow: float = 1.0,
     ) -> Calibration:
         """What its probabilities are worth, so far from the base and so near means of late."""
         horizon = self._cases.features.horizon
         pits, sizes, origins = [], [], []
         for held in self.asked(network):
-            raw = self._raw(held, trust, recent)
+            raw = self._raw(held, trust, recent, follow)
             upto = self._family.cdf(raw, held.size, held.target)
             if self._family.counts:
                 below = self._family.cdf(raw, held.size, held.target - 1)
@@ -191,7 +221,7 @@ class HoldOut:
                 recent = self._cases.recent(series, origin) if self._cases.recent else None
                 if recent is not None:
                     if level is None:
-                        level = recent.level(self._family.mean(raw, size))
+                        level = recent.level_of(self._family.mean(raw, size))
                     recent = recent.at(level)
                 yield Held(part, origin, raw, size, target[0], known[0], recent)
 
