@@ -27,8 +27,9 @@ class Options(options.ForecastOptions):
     @property
     def saved(self) -> Path | None:
         """The folder of the saved model, if one is to forecast."""
-        of_clicks = self.model is None or is_click_model(self.model)
-        return None if of_clicks else Path(str(self.model))
+        if self.model is None or is_click_model(self.model):
+            return None
+        return Path(self.model)
 
     @property
     def levels(self) -> list[float]:
