@@ -94,10 +94,11 @@ def simulated(models: list[str], seeds: int) -> None:
     from nestcast.evaluation.click_models import click_model
 
     print(
-        "| model | error of rates | of new ads | true rates in 80% | of new ads | in 95% | new "
-        "| error of rates by account |"
+        "| model | error of rates | of known ads | of new ads "
+        "| true rates in 80% | of new ads | in 95% | new "
+        "| error of known ads by account |"
     )
-    print("|" + "---|" * 8)
+    print("|" + "---|" * 9)
     for name in models:
         errors: list[list[float]] = []
         for seed in range(seeds):
@@ -122,15 +123,15 @@ def simulated(models: list[str], seeds: int) -> None:
             new = (panel.keys.locate(asked.keys) < 0)[:, None] & (shown > 0)
             old = (shown > 0) & ~new
             squared = (forecast.mean - rate) ** 2
-            row = [float(squared[part].mean()) for part in (old, new)]
+            row = [float(squared[part].mean()) for part in (shown > 0, old, new)]
             for level in (80, 95):
                 low, high = at_these.interval(level)
                 inside = (rate >= low) & (rate <= high)
                 row += [float(inside[part].mean()) for part in (old, new)]
             errors.append(row)
         mean = np.mean(errors, axis=0)
-        cells = [f"{1e6 * value:.3f}" for value in mean[:2]] + [f"{v:.3f}" for v in mean[2:]]
-        cells.append(", ".join(f"{1e6 * row[0]:.2f}" for row in errors))
+        cells = [f"{1e6 * value:.3f}" for value in mean[:3]] + [f"{v:.3f}" for v in mean[3:]]
+        cells.append(", ".join(f"{1e6 * row[1]:.2f}" for row in errors))
         print(f"| {name} | {' | '.join(cells)} |")
 
 

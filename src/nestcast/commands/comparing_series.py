@@ -29,8 +29,7 @@ def run_comparison(source: str, wanted: Options, reading: Reading, say: Messages
         raise OptionError(f"--ask takes grid or known, not {wanted.ask!r}.")
     if wanted.ask is not None and wanted.pairs is not None:
         raise OptionError("--ask cannot be combined with --pairs: leave one out.")
-    ask: Ask | Keys | None = ASKS[wanted.ask]
-    plan, cells = _plan(wanted, ask), names(wanted.cells)
+    plan, cells = _plan(wanted, ASKS[wanted.ask]), names(wanted.cells)
     checked_cells(cells)
     check_place(wanted.out)
     use_threads(reading.rows.threads)
