@@ -10,6 +10,7 @@ from scipy import special
 from nestcast import Forecaster, Keys
 from nestcast.errors import ModelError, OptionError
 from nestcast.model.likelihood import Size
+from nestcast.model.population import with_series
 from nestcast.rateforecast import RateForecast
 from nestcast.rates import EmpiricalBayes
 from nestcast.rates.features import RateFeatures, rate_schema_of
@@ -68,22 +69,45 @@ def test_features_know_nothing_of_what_comes_after():
     other = RateFeatures(replace(panel, exposure=shown), schema)
     rows, periods = torch.arange(len(panel)), torch.arange(21)[:, None].expand(-1, len(panel))
     torch.testing.assert_close(features.past(rows, periods), other.past(rows, periods))
-    torch.testing.assert_close(features.level(rows, periods), other.level(rows, periods))
+    known, also = (one.level(rows, periods, torch.arange(2)) for one in (features, other))
+    torch.testing.assert_close(known, also)
 
 
-def test_long_pasts_say_what_worn_ads_have_now():
-    panel = account()
+def base_of(features, panel):
+    """Its log-odds before every period for the next one, shape (series, periods + 1)."""
+    rows = torch.arange(len(panel))
+    periods = torch.arange(panel.target.shape[1] + 1)[:, None].expand(-1, len(panel))
+    return features.level(rows, periods, torch.arange(1))[..., 0].T.numpy()
+
+
+def test_the_base_says_what_worn_ads_have_now_and_will_have():
+    panel = account(shown=4000.0)
     shown, wear = panel.exposure.astype(float), Wear(-0.4, 1000.0)
     odds = -3 + wear.before(shown)
     clicks = (shown * special.expit(odds[:, :-1])).astype(np.float32)
     worn = replace(panel, target=clicks)
-    schema = replace(rate_schema_of(worn, 1), wear=wear, rate=float(special.expit(-3)))
+    schema = replace(rate_schema_of(worn, 3), wear=wear, rate=float(special.expit(-3)))
     features = RateFeatures(worn, schema)
-    rows, periods = torch.arange(len(panel)), torch.arange(33)[:, None].expand(-1, len(panel))
-    past = features.past(rows, periods).numpy()
-    said = past[..., -6:-2] + past[..., :1]  # of campaign and ad, over two pasts
-    np.testing.assert_allclose(said, np.repeat(odds.T[..., None], 4, axis=-1), atol=1e-3)
-    assert np.abs(past[-1, :, 0] - odds[:, -1]).max() > 0.1  # the base does not know
+    np.testing.assert_allclose(base_of(features, worn), odds, atol=2e-3)
+    rows, last = torch.arange(len(panel)), torch.full((1, len(panel)), 20)
+    ahead = features.level(rows, last, torch.arange(3))[0].numpy()
+    # About as much is shown of each ad on every day.
+    on = panel.start < 18
+    np.testing.assert_allclose(ahead[on], odds[on, 20:23], atol=0.02)
+
+
+def test_new_ads_will_wear_as_if_as_much_were_shown_of_them_as_of_others():
+    panel = account(shown=1000.0)
+    new = panel.keys.concat(NEW)
+    wear = Wear(-0.4, 1000.0)
+    schema = replace(rate_schema_of(panel, 8), wear=wear)
+    everything, at = with_series(panel, new)
+    features = RateFeatures(everything, schema)
+    rows, end = torch.from_numpy(at[-2:]), torch.full((1, 2), 32)
+    level = features.level(rows, end, torch.arange(8))[0].numpy()
+    daily = np.exp(np.log(panel.exposure[:, -1]).mean())
+    fell = wear.slope * np.log1p(7 * daily / wear.scale)
+    np.testing.assert_allclose(level[:, -1] - level[:, 0], fell, rtol=0.1)
 
 
 def held_back(log_odds, seed, impressions=2000.0):
@@ -100,26 +124,26 @@ def held_back(log_odds, seed, impressions=2000.0):
 
 @pytest.mark.parametrize(("truth", "trust"), [(-2.0, 1.0), (-2.5, 0.5), (-3.0, 0.0), (-3.5, 0.0)])
 def test_a_network_is_followed_as_far_as_is_best(truth, trust):
-    assert _trust(held_back(truth, seed=0), 40) == trust
+    assert _trust(held_back(truth, seed=0)) == trust
 
 
 def test_a_network_that_may_be_right_by_chance_is_not_followed():
-    found = [_trust(held_back(-3.0, seed, impressions=50.0), 40) for seed in range(40)]
+    found = [_trust(held_back(-3.0, seed, impressions=50.0)) for seed in range(40)]
     assert np.mean(np.array(found) > 0) < 0.1
 
 
 def test_a_network_is_followed_all_the_way_where_half_of_it_is_surer():
     """One series in ten does not follow: half of the way has the smaller spread."""
     log_odds = np.where(np.arange(40) % 10 == 0, -3.0, -2.0)[:, None]
-    assert _trust(held_back(log_odds, seed=0, impressions=300.0), 40) == 1.0
+    assert _trust(held_back(log_odds, seed=0, impressions=300.0)) == 1.0
 
 
 def test_the_base_of_a_steady_rate_is_that_rate():
     panel = account()
     rate = panel.target.sum() / panel.exposure.sum()
     even = replace(panel, target=panel.exposure * rate)
-    level = RateFeatures(even, rate_schema_of(even, 1))._base
-    np.testing.assert_allclose(level.sigmoid()[:, 1:], rate, rtol=1e-3)
+    level = base_of(RateFeatures(even, rate_schema_of(even, 1)), even)
+    np.testing.assert_allclose(special.expit(level)[:, 1:], rate, rtol=1e-3)
 
 
 def fading(seed=0, days=60, ads=120):

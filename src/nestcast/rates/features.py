@@ -1,40 +1,43 @@
 """Inputs of the network that forecasts click-through rates.
 
 At each step they say what is known before a period: the rates of a series and of the groups that
-it is in, over pasts of several lengths, each drawn towards the group above (see `hierarchy`). They
-are differences of logits from the base, from which the network starts; and what these rates would
-be if ads did not wear (see `wear`).
+it is in, over pasts of several lengths, each drawn towards the group above (see `credibility`) and
+as if ads did not wear (see `wear`). They are differences of log-odds from the base, from which the
+network starts.
 
-The base takes the rate of a group over a short past, and how a series differs from its group over
-a longer one: what moves from day to day moves many ads together. Which group and which pasts do
-best changes from month to month, and choosing by what was best lately is worse than not choosing:
-the base is the mean of the logits of all such pairs.
+The base takes the rate of a series over a long past, and how its groups have moved from there over
+a short one: what moves from day to day moves many ads together. Which group and which pasts do best
+changes from month to month, and choosing by what was best lately is worse than not choosing: the
+base is the mean of all such pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import special
 from torch import Tensor
 
+from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.model.features import calendar_features
-from nestcast.rates.hierarchy import Hierarchy, fit_levels, hierarchy_of
+from nestcast.rates.credibility import Credibility, Strengths, fit_strengths
+from nestcast.rates.hierarchy import hierarchy_of, sums_of
+from nestcast.rates.shrinkage import pooled_rate
 from nestcast.rates.wear import Wear, fit_wear
 
 Values = NDArray[np.float64]
 
 KEEPS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # a period counts so many times as much as the next
-_LONG = (0.9, 1.0)  # pasts over which wear counts
+_SHORT, _LONG = KEEPS[:3], KEEPS[2:]  # pasts that tell how groups move, and the rates of series
 _OLDEST = 30  # periods after which a series is no longer new
 _FEW = 100  # values of a column that is embedded
-_DOUBTFUL = 1.0  # impressions at the rate of all that are added to all
+_LATELY, _NOTHING = 0.8, 1e-3  # the past that tells how much is shown; the least that tells
+_UNMOVED = 300.0  # clicks that a group counts for to move as that above
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,14 @@ class RateSchema:
 
     Args:
         vocabularies: column -> its values, whose positions are inputs.
-        concentrations: impressions that the group above counts for, at each level of the keys.
-        rate: the rate of everything that the model was fitted on.
+        strengths: how alike rates are.
+        rate: of everything that the model was fitted on, as if nothing were worn.
         horizon: periods ahead.
         wear: how rates fall with what has been shown.
     """
 
     vocabularies: dict[str, list[Any]]
-    concentrations: tuple[float, ...]
+    strengths: Strengths
     rate: float
     horizon: int
     wear: Wear
@@ -62,20 +65,26 @@ class RateSchema:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The schema that was saved."""
-        concentrations, wear = tuple(values["concentrations"]), Wear(**values["wear"])
-        return cls(**{**values, "concentrations": concentrations, "wear": wear})
+        within, across = (tuple(values["strengths"][name]) for name in ("within", "across"))
+        nested = {"strengths": Strengths(within, across), "wear": Wear(**values["wear"])}
+        return cls(**{**values, **nested})
 
 
 def rate_schema_of(panel: Panel, horizon: int) -> RateSchema:
     """Learn from a panel how its rates are to be smoothed."""
     assert panel.exposure is not None
-    clicks, shown = panel.target.sum(axis=1, dtype=float), panel.exposure.sum(axis=1, dtype=float)
-    levels = fit_levels(hierarchy_of(panel.keys), clicks, shown, "likelihood")
-    everything = float((clicks.sum() + 0.5) / (shown.sum() + 1))
+    clicks, shown = panel.target.astype(np.float64), panel.exposure.astype(np.float64)
+    wear = fit_wear(clicks, shown)
+    missed = (wear.unworn(clicks, shown) - clicks).sum(axis=1)
+    clicks = clicks.sum(axis=1)
     values = {name: np.unique(panel.keys[name]).tolist() for name in panel.keys.names}
-    few = {name: found for name, found in values.items() if len(found) <= _FEW}
-    wear = fit_wear(panel.target.astype(float), panel.exposure.astype(float))
-    return RateSchema(few, levels, everything, horizon, wear)
+    return RateSchema(
+        {name: found for name, found in values.items() if len(found) <= _FEW},
+        fit_strengths(panel.keys, clicks, missed),
+        pooled_rate(clicks, clicks + missed),
+        horizon,
+        wear,
+    )
 
 
 class RateFeatures:
@@ -94,43 +103,37 @@ class RateFeatures:
         self.power = 1.0
         clicks, shown = panel.target.astype(np.float64), panel.exposure.astype(np.float64)
         self._clicks, self._shown = torch.from_numpy(panel.target), torch.from_numpy(panel.exposure)
-        hierarchy = hierarchy_of(panel.keys)
-        smoothed = [
-            _smoothed(hierarchy, schema.concentrations, schema.rate, clicks, shown, keep)
-            for keep in KEEPS
-        ]
-        logits = [[special.logit(rate) for rate in rates] for rates, _ in smoothed]
-        base = _base(logits)
-        self._base = torch.from_numpy(base.astype(np.float32))
-        columns = [base, *(logit - base for one in logits for logit in one)]
-        columns += [np.log1p(seen) for _, seen in smoothed]
-        columns += self._unworn(hierarchy, clicks, shown, base)
-        self._past = torch.from_numpy(np.stack(columns, axis=-1).astype(np.float32))
+        unworn = schema.wear.unworn(clicks, shown)
+        pasts = [(_faded(clicks, keep), _faded(unworn - clicks, keep)) for keep in KEEPS]
+        rates = Credibility(panel.keys, schema.strengths, schema.rate)
+        effects = rates.effects(*pasts[-1])
+        odds = [rates.log_odds(*past, effects) for past in pasts]
+        base = _base([one[-1] for one in odds], pasts, panel.keys)
+        worn = schema.wear.before(shown)
+        seen = [np.log1p(_faded(shown, keep)) for keep in KEEPS]
+        columns = [base + worn, *(one - base for past in odds for one in past), *seen, worn]
+        self._past = _floats(np.stack(columns, axis=-1))
+        self._base = _floats(base)
+        self._so_far = _floats(np.cumsum(np.pad(shown, ((0, 0), (1, 0))), axis=1))
+        self._usual = _floats(_usually(shown))
         self._calendar = torch.from_numpy(
             calendar_features(panel.calendar, schema.horizon, yearly=False)
         )
-
-    def _unworn(
-        self, hierarchy: Hierarchy, clicks: Values, shown: Values, base: Values
-    ) -> list[Values]:
-        """What long pasts say once wear is taken out and put back at its present state."""
-        schema, worn = self.schema, self.schema.wear.before(shown)
-        unworn = schema.wear.unworn(clicks, shown)
-        found = [worn]
-        for keep in _LONG:
-            rates, _ = _smoothed(
-                hierarchy, schema.concentrations, schema.rate, clicks, unworn, keep
-            )
-            found += [special.logit(rate) + worn - base for rate in rates[1:]]
-        return found
 
     def sizes(self) -> tuple[int, int]:
         """How many features `past` and `ahead` give."""
         return self._past.shape[-1] + 2, self._calendar.shape[-1] + 1
 
-    def level(self, rows: Tensor, periods: Tensor) -> Tensor:
-        """Logit of the base before each period, shape (steps, batch)."""
-        return self._base[rows, periods]
+    def level(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
+        """Logit of the base in the periods ahead, shape (steps, batch, ahead).
+
+        Ads go on to wear until then, by what is usually shown of them.
+        """
+        before = self._so_far[rows, periods][..., None]
+        usual = self._usual[rows, periods][..., None]
+        wear = self.schema.wear
+        worn = wear.slope * torch.log1p((before + steps * usual) / wear.scale)
+        return self._base[rows, periods][..., None] + worn
 
     def exposure(self, rows: Tensor, periods: Tensor, steps: Tensor) -> Tensor:
         """Impressions in the periods ahead, 0 where unknown, shape (steps, batch, ahead)."""
@@ -159,45 +162,37 @@ class RateFeatures:
         return torch.where(shown, clicks, 0.0), shown
 
 
-def _smoothed(
-    hierarchy: Hierarchy,
-    concentrations: tuple[float, ...],
-    everything: float,
-    clicks: Values,
-    shown: Values,
-    keep: float,
-) -> tuple[list[Values], Values]:
-    """Rates before each period over a fading past, from that of all to that of each series.
-
-    Returns:
-        For everything and each level the rates, and the impressions behind the last ones, all of
-        shape (series, time + 1).
-    """
-    k, n = _faded(clicks, keep), _faded(shown, keep)
-    rate = (k.sum(axis=0) + _DOUBTFUL * everything) / (n.sum(axis=0) + _DOUBTFUL)
-    rates = [np.broadcast_to(rate, k.shape)]
-    for level, concentration in enumerate(concentrations):
-        some, all_ = (_over_groups(hierarchy.groups[level], one) for one in (k, n))
-        rates.append((some + concentration * rates[-1]) / (all_ + concentration))
-    return [np.clip(one, 1e-7, 1 - 1e-7) for one in rates], n
-
-
-def _base(logits: list[list[Values]]) -> Values:
-    """The mean over all ways to take a group over one past and its series over as long a one.
+def _base(odds: Sequence[Values], pasts: Sequence[tuple[Values, Values]], keys: Keys) -> Values:
+    """Log-odds of series over a long past, moved as their groups over a short one.
 
     Args:
-        logits: by past, the shortest first, and level.
+        odds: of the series over each past.
+        pasts: clicks of series, and impressions without a click.
+        keys: of the series.
     """
-    series = len(logits[0]) - 1
-    pairs = [(short, long) for long in range(len(logits)) for short in range(long + 1)]
-    total, count = np.zeros_like(logits[0][series]), 0
-    for group in range(1, max(series, 2)):
-        for short, long in pairs:
-            if group > 1 and short == long:
-                continue  # the same for every group
-            total += logits[short][group] + logits[long][series] - logits[long][group]
-            count += 1
-    return np.asarray(total / count)
+    groups, found = hierarchy_of(keys).groups, []
+    for of_series in odds[-len(_LONG) :]:
+        for clicks, missed in pasts[: len(_SHORT)]:
+            expected = missed * np.exp(of_series)
+            moved = (clicks.sum(axis=0) + _UNMOVED) / (expected.sum(axis=0) + _UNMOVED)
+            for code in groups[: max(1, len(groups) - 1)]:
+                had, usual = (sums_of(code, one)[code] for one in (clicks, expected))
+                moved = (had + _UNMOVED * moved) / (usual + _UNMOVED)
+                found.append(of_series + np.log(moved))
+    return np.asarray(np.mean(found, axis=0))
+
+
+def _usually(shown: Values) -> Values:
+    """Impressions in a period before each one; of new series, as many as others usually have."""
+    sums, count = _faded(shown, _LATELY), _faded((shown > 0).astype(np.float64), _LATELY)
+    mean = sums / np.maximum(count, _NOTHING)
+    runs = count > _NOTHING
+    logs = np.log1p(mean).sum(axis=0, where=runs) / np.maximum(runs.sum(axis=0), 1)
+    return np.where(runs, mean, np.expm1(logs))
+
+
+def _floats(values: Values) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _faded(values: Values, keep: float) -> Values:
@@ -206,9 +201,3 @@ def _faded(values: Values, keep: float) -> Values:
     for period in range(values.shape[1]):
         sums[:, period + 1] = keep * sums[:, period] + values[:, period]
     return sums
-
-
-def _over_groups(code: NDArray[np.int64], values: Values) -> Values:
-    sums = np.zeros((code.max(initial=0) + 1, values.shape[1]))
-    np.add.at(sums, code, values)
-    return sums[code]

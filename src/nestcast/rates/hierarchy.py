@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from nestcast.data.keys import Keys
 from nestcast.rates.shrinkage import PriorMethod, fit_concentration, pooled_rate
@@ -61,6 +62,13 @@ def hierarchy_of(keys: Keys) -> Hierarchy:
         groups.append(code)
         names.append(keys.names[: at + 1])
     return Hierarchy(np.stack(groups), tuple(names))
+
+
+def sums_of(code: NDArray[np.int64], values: Values) -> Values:
+    """The sum over the rows of each group, from (series, times) to (groups, times)."""
+    shape = (1 + code.max(initial=-1), len(code))
+    adding = sparse.csr_array((np.ones(len(code)), (code, np.arange(len(code)))), shape)
+    return np.asarray(adding @ values)
 
 
 def fit_levels(

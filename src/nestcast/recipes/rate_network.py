@@ -157,7 +157,7 @@ class RateNetwork(NetworkRecipe):
     def _cases(self, panel: Panel, features: RateFeatures) -> Cases:
         def size(series: Tensor, periods: Tensor, wanted: Tensor) -> Size:
             shown = features.exposure(series, periods, wanted)
-            return Size(features.level(series, periods)[..., None].expand_as(shown), shown)
+            return Size(features.level(series, periods, wanted), shown)
 
         known = embedded(panel, panel.keys.columns, self._settings.schema.vocabularies)
         return Cases(features, known, size, torch.ones(len(panel)), None, _CONTEXT)
@@ -175,7 +175,7 @@ class RateNetwork(NetworkRecipe):
         train_network(network, self._family, cases, budget, generator, watch, until=until)
         watch.restore()
         forecasts = list(held_out.asked(network))
-        trust = _trust(forecasts, len(cases.codes))
+        trust = _trust(forecasts)
         # Of few days it is learned too narrow; the base has seen none before their time.
         before = HoldOut(cases, self._family, max(features.length - _STRAY, 1), False, generator)
         earlier = takewhile(lambda held: held.origin < until, before.asked(network))
@@ -225,20 +225,25 @@ def _past(forecasts: Iterable[tuple[Held, float]]) -> Past:
     return Past(*(np.concatenate(one) for one in zip(*parts, strict=True)))
 
 
-def _trust(forecasts: Sequence[Held], series: int) -> float:
+def _trust(forecasts: Sequence[Held]) -> float:
     """How far to go from the base to what a network said of periods that it had not seen.
 
     That is as far as is best, if log-loss surely falls on the way: by more than two standard
-    errors, from the differences between series. Where it does not, the base is the forecast.
+    errors, from the differences between series, and from those between periods, which move many
+    series together. Where it does not, the base is the forecast.
     """
-    rows = np.concatenate([np.repeat(held.rows, held.known.sum(dim=1)) for held in forecasts])
+    cells = [(held, *held.known.nonzero().numpy().T) for held in forecasts]
+    series = np.concatenate([held.rows[row] for held, row, _ in cells])
+    period = np.concatenate([held.origin + step for held, _, step in cells])
     base, *losses = (
         _log_losses(_past((held, trust) for held in forecasts)) for trust in (0.0, *_TRUSTS)
     )
-    falls = np.stack([np.bincount(rows, base - one, series) for one in losses])
-    total = falls.sum(axis=1)
-    surely = (total > 2 * np.sqrt((falls**2).sum(axis=1))).any()
-    return _TRUSTS[int(total.argmax())] if surely else 0.0
+    total = np.array([(base - one).sum() for one in losses])
+    surely = np.full(len(losses), True)
+    for code in (series, period):
+        falls = np.stack([np.bincount(code, base - one) for one in losses])
+        surely &= total > 2 * np.sqrt((falls**2).sum(axis=1))
+    return _TRUSTS[int(total.argmax())] if surely.any() else 0.0
 
 
 def _log_losses(past: Past) -> Values:
