@@ -268,7 +268,7 @@ def _fit_across(clicks: Values, expected: Values) -> float:
 def _most_likely(log_prob: Callable[[float], float]) -> float:
     def loss(log_strength: float) -> float:
         prior = ((log_strength - _USUAL) / _FREELY) ** 2 / 2
-        return prior - log_prob(float(np.exp(log_strength)))
+        return float(prior) - log_prob(float(np.exp(log_strength)))
 
     found = optimize.minimize_scalar(loss, bounds=_BOUNDS, method="bounded")
     return float(np.exp(found.x))
