@@ -33,7 +33,6 @@ from nestcast.rates.wear import Wear, fit_wear
 Values = NDArray[np.float64]
 
 KEEPS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # a period counts so many times as much as the next
-_SHORT, _LONG = KEEPS[:3], KEEPS[2:]  # pasts that tell how groups move, and the rates of series
 _OLDEST = 30  # periods after which a series is no longer new
 _FEW = 100  # values of a column that is embedded
 _LATELY, _NOTHING = 0.8, 1e-3  # the past that tells how much is shown; the least that tells
@@ -163,16 +162,16 @@ class RateFeatures:
 
 
 def _base(odds: Sequence[Values], pasts: Sequence[tuple[Values, Values]], keys: Keys) -> Values:
-    """Log-odds of series over a long past, moved as their groups over a short one.
+    """Log-odds of series over a past, moved as their groups over one that is not longer.
 
     Args:
-        odds: of the series over each past.
+        odds: of the series over each past, the shortest first.
         pasts: clicks of series, and impressions without a click.
         keys: of the series.
     """
     groups, found = hierarchy_of(keys).groups, []
-    for of_series in odds[-len(_LONG) :]:
-        for clicks, missed in pasts[: len(_SHORT)]:
+    for long, of_series in enumerate(odds):
+        for clicks, missed in pasts[: long + 1]:
             expected = missed * np.exp(of_series)
             moved = (clicks.sum(axis=0) + _UNMOVED) / (expected.sum(axis=0) + _UNMOVED)
             for code in groups[: max(1, len(groups) - 1)]:
