@@ -252,10 +252,11 @@ class GlobalNetwork(NetworkRecipe):
         shorter = replace(budget, steps=budget.steps // 2)
         self._train(network, cases, shorter, generator, watch, until)
         watch.restore()
-        trust = held_out.trust(network) if self._settings.base is not None else 1.0
-        follow = held_out.follow(network) if cases.recent is not None else 1.0
-        recent = held_out.recent(network, follow) if cases.recent is not None else 0.0
-        calibration = held_out.calibration(network, trust, recent, follow)
+        forecasts = list(held_out.asked(network))
+        trust = held_out.trust(forecasts) if self._settings.base is not None else 1.0
+        follow = held_out.follow(forecasts) if cases.recent is not None else 1.0
+        recent = held_out.recent(forecasts, follow) if cases.recent is not None else 0.0
+        calibration = held_out.calibration(forecasts, trust, recent, follow)
         self._settings = replace(
             self._settings, trust=trust, recent=recent, follow=follow, calibration=calibration
         )

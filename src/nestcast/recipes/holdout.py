@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +108,7 @@ class HoldOut:
         """How much each cell counts."""
         return held.known * self._cases.weight[torch.from_numpy(held.rows), None]
 
-    def recent(self, network: ForecastNetwork, follow: float) -> float:
+    def recent(self, forecasts: Iterable[Held], follow: float) -> float:
         """The weight of means of late.
 
         It is the largest one, up to half, whose loss is no more than a standard error above the
@@ -117,7 +117,7 @@ class HoldOut:
         that of the least loss, if that is larger.
         """
         losses = np.zeros((len(_WEIGHTS), len(self._cases.codes)))
-        for held in self.asked(network):
+        for held in forecasts:
             used = self._used(held)
             for one, weight in enumerate(_WEIGHTS):
                 found = self._losses(held, self._raw(held, recent=weight, follow=follow)) * used
@@ -127,7 +127,7 @@ class HoldOut:
         near = more.sum(axis=1) <= np.sqrt((more**2).sum(axis=1))
         return float(max(_WEIGHTS[best], _WEIGHTS[near & (_WEIGHTS <= _HALF)].max(initial=0)))
 
-    def follow(self, network: ForecastNetwork) -> float:
+    def follow(self, forecasts: Iterable[Held]) -> float:
         """How far all series together go from their level of late to what the network says.
 
         That is the slope, in logarithms, of what came on what was said, over the periods held
@@ -135,7 +135,7 @@ class HoldOut:
         the slope tells little.
         """
         late, said, came = np.zeros((3, self._cases.features.length))
-        for held in self.asked(network):
+        for held in forecasts:
             assert held.recent is not None
             at = held.origin + np.arange(held.target.shape[1])
             counted = held.recent.known * held.known
@@ -158,7 +158,7 @@ class HoldOut:
             return raw
         return held.recent.averaged(self._family, raw, held.size, recent, follow)
 
-    def trust(self, network: ForecastNetwork) -> float:
+    def trust(self, forecasts: Iterable[Held]) -> float:
         """How far to go from the base to what the network says.
 
         That is as far as errors surely fall, in units of the series: less two standard errors of
@@ -168,7 +168,7 @@ class HoldOut:
         """
         shape = (2, len(_TRUSTS), self._cases.features.length)
         falls = np.zeros(shape)  # of absolute and squared errors, by the period forecast
-        for held in self.asked(network):
+        for held in forecasts:
             base = self._errors(held, 0.0)
             at = held.origin + np.arange(base.shape[1])
             for one, trust in enumerate(_TRUSTS):
@@ -185,7 +185,7 @@ class HoldOut:
 
     def calibration(
         self,
-        network: ForecastNetwork,
+        forecasts: Iterable[Held],
         trust: float = 1.0,
         recent: float = 0.0,
         follow: float = 1.0,
@@ -193,7 +193,7 @@ class HoldOut:
         """What its probabilities are worth, so far from the base and so near means of late."""
         horizon = self._cases.features.horizon
         pits, sizes, origins = [], [], []
-        for held in self.asked(network):
+        for held in forecasts:
             raw = self._raw(held, trust, recent, follow)
             upto = self._family.cdf(raw, held.size, held.target)
             if self._family.counts:
