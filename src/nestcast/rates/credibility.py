@@ -149,9 +149,8 @@ class Credibility:
             if learn:
                 for at, level in enumerate(self._levels):
                     if level.crossed:
-                        found, expected = _of_values(level, seen[at], effects[at])
-                        strength = self._strengths.across[at]
-                        effects[at] = np.log((found + strength) / (expected + strength))
+                        values = _of_values(level, seen[at], effects[at])
+                        effects[at] = _effects(*values, self._strengths.across[at])
         return seen
 
 
@@ -172,9 +171,9 @@ def fit_strengths(keys: Keys, clicks: Values, missed: Values) -> Strengths:
         for at, (level, one) in enumerate(zip(levels, seen, strict=True)):
             within[at] = _fit_within(one, level.compared)
             if level.crossed:
-                found, expected = _of_values(level, one, effects[at])
-                across[at] = _fit_across(found, expected)
-                effects[at] = np.log((found + across[at]) / (expected + across[at]))
+                values = _of_values(level, one, effects[at])
+                across[at] = _fit_across(*values)
+                effects[at] = _effects(*values, across[at])
     return Strengths(tuple(within), tuple(across))
 
 
@@ -238,6 +237,10 @@ def _of_values(level: _Level, seen: _Seen, effects: Values) -> tuple[Values, Val
         sums_of(level.value, seen.counted * seen.clicks),
         sums_of(level.value, seen.counted * expected),
     )
+
+
+def _effects(clicks: Values, expected: Values, strength: float) -> Values:
+    return np.asarray(np.log((clicks + strength) / (expected + strength)))
 
 
 def _fit_within(seen: _Seen, compared: NDArray[np.bool_]) -> float:

@@ -5,10 +5,10 @@ it is in, over pasts of several lengths, each drawn towards the group above (see
 as if ads did not wear (see `wear`). They are differences of log-odds from the base, from which the
 network starts.
 
-The base takes the rate of a series over a long past, and how its groups have moved from there over
-a short one: what moves from day to day moves many ads together. Which group and which pasts do best
-changes from month to month, and choosing by what was best lately is worse than not choosing: the
-base is the mean of all such pairs.
+The base takes the rate of a series over a past, and how its groups have moved from there over one
+that is not longer: what moves from day to day moves many ads together. Which group and which pasts
+do best changes from month to month, and choosing by what was best lately is worse than not
+choosing: the base is the mean of all such pairs.
 """
 
 from __future__ import annotations
@@ -169,16 +169,19 @@ def _base(odds: Sequence[Values], pasts: Sequence[tuple[Values, Values]], keys: 
         pasts: clicks of series, and impressions without a click.
         keys: of the series.
     """
-    groups, found = hierarchy_of(keys).groups, []
-    for long, of_series in enumerate(odds):
-        for clicks, missed in pasts[: long + 1]:
+    groups = hierarchy_of(keys).groups
+    groups = groups[: max(1, len(groups) - 1)]
+    total, count = np.zeros_like(odds[0]), 0
+    for short, (clicks, missed) in enumerate(pasts):
+        had = [sums_of(code, clicks)[code] for code in groups]
+        for of_series in odds[short:]:
             expected = missed * np.exp(of_series)
             moved = (clicks.sum(axis=0) + _UNMOVED) / (expected.sum(axis=0) + _UNMOVED)
-            for code in groups[: max(1, len(groups) - 1)]:
-                had, usual = (sums_of(code, one)[code] for one in (clicks, expected))
-                moved = (had + _UNMOVED * moved) / (usual + _UNMOVED)
-                found.append(of_series + np.log(moved))
-    return np.asarray(np.mean(found, axis=0))
+            for code, clicked in zip(groups, had, strict=True):
+                moved = (clicked + _UNMOVED * moved) / (sums_of(code, expected)[code] + _UNMOVED)
+                total += of_series + np.log(moved)
+                count += 1
+    return total / count
 
 
 def _usually(shown: Values) -> Values:

@@ -30,7 +30,7 @@ class Hierarchy:
     def sums(self, level: int, values: Values) -> Values:
         """The sum over each group, for each series, shape (series,)."""
         code = self.groups[level]
-        return np.asarray(np.bincount(code, values)[code])
+        return np.asarray(sums_of(code, values)[code])
 
     def only_child(self, level: int) -> NDArray[np.bool_]:
         """Whether a series' group is all that there is of the group above, shape (series,)."""
@@ -65,7 +65,7 @@ def hierarchy_of(keys: Keys) -> Hierarchy:
 
 
 def sums_of(code: NDArray[np.int64], values: Values) -> Values:
-    """The sum over the rows of each group, from (series, times) to (groups, times)."""
+    """The sum over the rows of each group, from (series, ...) to (groups, ...)."""
     shape = (1 + code.max(initial=-1), len(code))
     adding = sparse.csr_array((np.ones(len(code)), (code, np.arange(len(code)))), shape)
     return np.asarray(adding @ values)
