@@ -24,6 +24,7 @@ import torch
 
 from nestcast import Keys, Panel, read_pairs, read_panel
 from nestcast.evaluation.backtest import Model
+from nestcast.evaluation.metrics import pit_covered
 from nestcast.evaluation.origins import Origin, rolling_origins
 from nestcast.evaluation.registry import contender
 from nestcast.evaluation.results import Backtest, Run, ScoredOrigin
@@ -36,6 +37,8 @@ LEVEL = (50.0, 80.0, 95.0)
 MONTHS = "28,29,30,31,32"
 MODELS = "nestcast,lightgbm,seasonal-naive,naive,mean-3,tsb,croston"
 RANDOM = ("nestcast", "lightgbm")
+FINE = tuple(float(level) for level in range(1, 100))  # levels that tell a whole distribution
+HELD = (80.0, 95.0)
 ITEM, SHOP = "item_id", "shop_id"
 SPORADIC = (9, 20)  # shops that open now and then
 SEGMENTS = {"without shops 9 and 20": lambda origin: ~np.isin(origin.asked[SHOP], SPORADIC)}
@@ -55,7 +58,7 @@ class Month:
         self.cells = {name: cells_of(one, ITEM, SEGMENTS) for name, one in self.origins.items()}
 
 
-def run(month: Month, model: Model, out: Path) -> None:
+def run(month: Month, model_name: str, model: Model, out: Path) -> None:
     """Fit and forecast, and keep the scores and the means."""
     kept: dict[str, np.ndarray] = {}
     begin = time.process_time()
@@ -69,8 +72,27 @@ def run(month: Month, model: Model, out: Path) -> None:
         for metric, sums in score(origin, forecast, month.cells[name]).items():
             kept[f"{name} {metric}"] = sums
         if name == "grid":
-            kept["seconds"] = np.array([fitted - begin, time.process_time() - fitted])
+            took = time.process_time() - fitted
+            if model_name == "nestcast":  # trees would need a model for each of so many levels
+                kept["held"] = spread_coverage(
+                    month, model.predict(month.known, origin.asked, 1, FINE)
+                )
+            kept["seconds"] = np.array([fitted - begin, took])
     np.savez(out, **kept)
+
+
+def spread_coverage(month: Month, forecast: Forecast) -> np.ndarray:
+    """Sums of `pit_covered` by class of volume, and their counts, shape (classes, levels + 1)."""
+    actual, cells = month.origins["grid"].actual, month.cells["grid"]
+    quantiles = np.clip(forecast.quantiles[:, 0], *CLIP)  # (series, probabilities)
+    known = np.concatenate([[0.0], forecast.probabilities, [1.0]])
+    found = (known[1:] + known[:-1]) / 2  # a probability lies between two of those asked for
+    found[[0, -1]] = 0, 1
+    below, upto = found[(quantiles < actual).sum(axis=1)], found[(quantiles <= actual).sum(axis=1)]
+    held = [pit_covered(below, upto, level) for level in HELD]
+    volume = cells.volume[cells.of_series]
+    one = np.ones(len(volume))
+    return np.stack([np.bincount(volume, part, len(VOLUMES)) for part in (*held, one)], axis=1)
 
 
 def runs_of(
@@ -132,7 +154,7 @@ def place(out: Path, month: int, model: str, seed: int) -> Path:
     return out / f"{month}-{model}-{seed}.npz"
 
 
-def tables(result: Backtest) -> None:
+def tables(result: Backtest, out: Path) -> None:
     """Print what there is."""
     models = result.models
     months = [str(origin.date)[:7] for origin in result.origins]
@@ -176,6 +198,14 @@ def tables(result: Backtest) -> None:
     for model in rest:
         row = [kept.means(metric)[model] for metric in metrics]
         print(f"| {model} | " + " | ".join(f"{one:.4f}" for one in row) + " |")
+    if held := [np.load(path)["held"] for path in sorted(out.glob("*-nestcast-*.npz"))]:
+        of_class = np.sum(held, axis=0)
+        sums = np.vstack([of_class.sum(axis=0), of_class])
+        print(f"\n| nestcast, counts spread | all | {' | '.join(VOLUMES)} |")
+        print("|---|" + "---:|" * len(sums))
+        for level, inside in zip(HELD, sums.T, strict=False):
+            shares = " | ".join(f"{share:.3f}" for share in inside / sums[:, -1])
+            print(f"| in {level:g}% | {shares} |")
     print("\n| coverage of 80% / 95% | " + " | ".join(VOLUMES) + " |")
     print("|---|" + "---:|" * len(VOLUMES))
     for model in rest:
@@ -209,13 +239,13 @@ def main() -> None:
                 out = place(options.out, month.number, name, seed)
                 one = contender(name, CLIP, known_assortment=options.known_assortment)
                 if not out.exists() and (seed == 0 or one.random):
-                    run(month, one.make(seed), out)
+                    run(month, name, one.make(seed), out)
                     print(out, flush=True)
     for ask in ("grid", "pairs"):
         print(f"\n{ask}\n")
         scored = tuple(ScoredOrigin(one.origins[ask].date, one.cells[ask]) for one in months)
         runs = tuple(runs_of(months, ask, models, options.seeds, options.out))
-        tables(Backtest(scored, runs, LEVEL, 1))
+        tables(Backtest(scored, runs, LEVEL, 1), options.out)
 
 
 if __name__ == "__main__":

@@ -167,3 +167,29 @@ def test_a_metric_of_nothing_is_nan_and_warns_of_nothing():
     ):
         assert np.isnan(value)
     assert np.isnan(metrics.naive_scale(np.zeros((2, 1)))).all()
+
+
+@pytest.mark.parametrize("level", [50, 80, 95])
+@pytest.mark.parametrize("mean", [0.03, 0.7, 40.0])
+def test_a_right_forecast_of_counts_holds_its_level(mean, level):
+    """Exactly so, in the mean over what may happen, where the interval itself holds more."""
+    y = np.arange(200)
+    upto = stats.poisson.cdf(y, mean)
+    probability = stats.poisson.pmf(y, mean)
+    held = metrics.pit_covered(upto - probability, upto, level)
+    assert (held >= 0).all()
+    assert (held <= 1).all()
+    assert probability @ held == pytest.approx(level / 100)
+    low, high = stats.poisson.ppf([(100 - level) / 200, (100 + level) / 200], mean)
+    assert probability[(y >= low) & (y <= high)].sum() >= level / 100
+
+
+def test_too_narrow_a_forecast_of_counts_holds_less_than_its_level():
+    y, upto = np.arange(60), stats.poisson.cdf(np.arange(60), 8.0)
+    held = metrics.pit_covered(upto - stats.poisson.pmf(y, 8.0), upto, 80)
+    assert stats.nbinom.pmf(y, 2, 0.2) @ held < 0.6  # the same mean, five times the variance
+
+
+def test_where_a_truth_has_no_probability_it_is_inside_or_not():
+    at = np.array([0.02, 0.5, 0.99])
+    np.testing.assert_array_equal(metrics.pit_covered(at, at, 80), [0, 1, 0])

@@ -7,6 +7,7 @@ import torch
 
 from nestcast.data import Calendar, Keys, Panel
 from nestcast.errors import ModelError
+from nestcast.model.cells import every_combination
 from nestcast.model.features import Features, calendar_features
 from nestcast.model.groups import choose_embedded, choose_means, column, group_codes
 from nestcast.model.groupsums import GroupMeans, Sparse
@@ -21,6 +22,21 @@ def grid(panel):
 
 def features(panel, like=None, horizon=3):
     return Features(panel, schema_of(panel if like is None else like, horizon))
+
+
+def closed_for_a_while(shop=2, begin=8, end=11):
+    """A store one of whose shops sells nothing for some months."""
+    panel = store()
+    panel.target[panel.keys["shop_id"] == shop, begin:end] = 0
+    return panel
+
+
+def reopening(panel, like=None, horizon=3):
+    """Features where the shops that are asked for are known to be open."""
+    like = panel if like is None else like
+    schema = schema_of(like, horizon, asked=every_combination(like.keys))
+    assert schema.reopening
+    return Features(panel, schema)
 
 
 def with_covariates(panel):
@@ -85,6 +101,51 @@ def test_inputs_do_not_depend_on_how_long_the_panel_is(panel):
     if one.schema.based:
         simple, longer = (each.simple(rows, periods, steps) for each in (one, other))
         torch.testing.assert_close(simple, longer)
+
+
+def test_inputs_of_shops_that_reopen_do_not_see_what_follows():
+    panel, origin = closed_for_a_while(), 10
+    changed = replace(panel, target=panel.target.copy())
+    changed.target[:, origin:] = panel.target[:, origin:] * 3 + 7
+    rows, periods = grid(panel)
+    now, steps = periods[: origin + 1], torch.arange(3)
+    one, other = reopening(panel), reopening(changed, like=panel)
+    torch.testing.assert_close(one.past(rows, now), other.past(rows, now))
+    torch.testing.assert_close(one.ahead(rows, now, steps), other.ahead(rows, now, steps))
+    torch.testing.assert_close(one.scale(rows, now), other.scale(rows, now))
+
+
+@pytest.mark.parametrize("group", [("shop_id",), ("shop_id", "item_category_id")])
+def test_a_shop_that_reopens_is_seen_as_it_was_when_it_closed(group):
+    panel = closed_for_a_while(shop=2, begin=8, end=11)
+    rows = torch.from_numpy(np.flatnonzero((panel.keys["shop_id"] == 2) & (panel.start < 8)))
+    closing, reopened = (torch.full((1, len(rows)), period) for period in (8, 11))
+    found, plain = reopening(panel), features(panel)
+    last, seen = 0, 3  # columns
+    then, now, zero = (
+        one.past(rows, at) for one, at in ((found, closing), (found, reopened), (plain, reopened))
+    )
+    assert (then[..., last] > 0).any()
+    torch.testing.assert_close(now[..., [last, seen]], then[..., [last, seen]])
+    torch.testing.assert_close(found.scale(rows, reopened), found.scale(rows, closing))
+    assert (zero[..., last] == 0).all()
+    at = found.schema.groups.index(group)
+    for one, expected in ((found, 8), (plain, 10)):  # means are one later
+        code, means = one._means[at]
+        torch.testing.assert_close(means[code[rows], 11], means[code[rows], expected])
+    assert (plain._means[at][1][plain._means[at][0][rows], 11] == 0).all()
+    known = found.targets(rows, torch.full((1, len(rows)), 8), torch.arange(4))[1]
+    np.testing.assert_array_equal(known[0].any(dim=0), [False, False, False, True])
+
+
+def test_where_no_shop_was_closed_it_changes_nothing():
+    panel = store()
+    panel.target[np.arange(18) >= panel.start[:, None]] += 1  # each sells something each month
+    rows, periods = grid(panel)
+    one, other = reopening(panel), features(panel)
+    torch.testing.assert_close(one.past(rows, periods), other.past(rows, periods))
+    steps = torch.arange(3)
+    torch.testing.assert_close(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
 
 
 def test_a_known_assortment_tells_how_many_items_of_a_category_are_new():

@@ -21,7 +21,7 @@ from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
 from nestcast.errors import DataError, OptionError
 from nestcast.forecast import Forecast, probabilities_of
-from nestcast.model.cells import asked_before, is_grid
+from nestcast.model.cells import asked_before, names_grid
 from nestcast.model.population import with_series
 from nestcast.model.schema import Schema, schema_of
 from nestcast.training import Report, silent
@@ -94,7 +94,7 @@ class Boosting:
         Raises:
             DataError: there is no past period to learn from.
         """
-        self._schema = schema_of(panel, known_assortment=self._known_assortment)
+        self._schema = schema_of(panel, known_assortment=self._known_assortment, asked=asked)
         self._table = _training_table(panel, self._schema, asked, horizon, self._seed)
         table = self._table
         judged = int(table.origin[-1]) - _JUDGED + 1
@@ -218,7 +218,7 @@ def _training_table(panel: Panel, schema: Schema, asked: Keys, horizon: int, see
         raise DataError(
             f"lightgbm needs {horizon + 1} periods or more to learn from; the data have {time}."
         )
-    listed = asked_before(panel, origins, is_grid(asked))
+    listed = asked_before(panel, origins, names_grid(asked, panel))
     rng = np.random.default_rng(seed)
     sampled = _sampled(origins, listed, _MOST_ROWS // horizon, rng)
     known, _ = with_series(panel, _joined([keys for _, keys in sampled]))

@@ -14,7 +14,7 @@ from nestcast.data.panel import Panel
 from nestcast.evaluation import smoothing
 from nestcast.evaluation.spread import count_quantiles, real_quantiles
 from nestcast.forecast import Forecast, probabilities_of
-from nestcast.model.cells import cells_like
+from nestcast.model.cells import cells_like, names_grid
 from nestcast.model.population import from_listing, with_series
 from nestcast.training import Report, silent
 
@@ -103,6 +103,7 @@ class Baseline:
     def predict(self, panel: Panel, asked: Keys, horizon: int, level: Sequence[float]) -> Forecast:
         """See `Model.predict`."""
         probabilities = probabilities_of(level)
+        grid = names_grid(asked, panel)
         panel, rows = with_series(panel, asked)
         sold_from = panel.start
         panel = from_listing(panel)
@@ -115,7 +116,7 @@ class Baseline:
                 empty = sold_from >= len(panel.calendar)
                 if not empty.all():
                     forecast[empty, -1] = forecast[~empty, -1].mean()
-            spread = _spread(panel, past, forecast, step, sold_from, asked, probabilities)
+            spread = _spread(panel, past, forecast, step, sold_from, grid, probabilities)
             mean[:, step - 1] = forecast[rows, -1]
             quantiles[:, step - 1] = spread[rows]
         return Forecast(
@@ -135,13 +136,13 @@ def _spread(
     forecast: Values,
     step: int,
     sold_from: NDArray[np.int32],
-    asked: Keys,
+    grid: bool,
     probabilities: Sequence[float],
 ) -> Values:
     """Quantiles of the last column of `forecast`, for every series, shape (series, levels)."""
     time = past.shape[1]
     last_year = max(time - panel.calendar.year, 0)
-    like = cells_like(asked, panel)
+    like = cells_like(panel, grid)
     used = like.asked & np.isfinite(past) & np.isfinite(forecast[:, :time])
     used[:, :last_year] = False
     series, period = np.nonzero(used)

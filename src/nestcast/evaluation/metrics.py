@@ -230,6 +230,31 @@ def coverage(actual: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
     return _mean(covered(actual, low, high))
 
 
+def pit_covered(below: ArrayLike, upto: ArrayLike, level: float) -> Values:
+    """How much of each truth, spread over its own probability, is in the central interval.
+
+    An interval of counts ends in whole ones and so holds more than its level: where nothing is
+    sold nine times in ten, 0 to 0 holds 90%, as the 80% interval and as any other. Here a truth is
+    spread from P(Y < y) to P(Y <= y), and the share of that between the ends of the interval
+    counts; if the forecast is right, its mean is the level, of counts as of any target.
+    Source: C. Czado, T. Gneiting and L. Held, "Predictive model assessment for count data" (2009),
+    section 2.1.
+
+    Example:
+        >>> pit_covered([0.0, 0.85], [0.95, 0.95], 80).round(3).tolist()  # 0.8 of 0.95, 0.05 of 0.1
+        [0.842, 0.5]
+
+    Args:
+        below, upto: probability of less than the truth, and of the truth or less.
+        level: of the interval, in per cent.
+    """
+    low, high = (100 - level) / 200, (100 + level) / 200
+    begin, end = _floats(below), _floats(upto)
+    inside = np.clip(end, low, high) - np.clip(begin, low, high)
+    at = (begin >= low) & (begin <= high)  # where the truth has no probability of its own
+    return np.where(end > begin, inside / np.maximum(end - begin, 1e-300), at)
+
+
 def width(low: ArrayLike, high: ArrayLike) -> float:
     """Mean width of the interval, in units of the target.
 

@@ -54,6 +54,16 @@ def is_grid(asked: Keys) -> bool:
     return len(asked.first_of_each()) >= _NEARLY_ALL * float(combinations)
 
 
+def names_grid(asked: Keys, panel: Panel) -> bool:
+    """Whether a grid is asked for that is not just what is on record.
+
+    Whoever names shops and items that way says that these will sell. A complete record says nothing
+    of the kind: there are shops in it that closed for good.
+    """
+    known = len(asked) == len(panel) and bool((panel.keys.locate(asked) >= 0).all())
+    return is_grid(asked) and not known
+
+
 def every_combination(keys: Keys) -> Keys:
     """Every combination of the values in each column.
 
@@ -80,7 +90,8 @@ def asked_before(panel: Panel, periods: Sequence[int], grid: bool) -> list[Keys]
     Args:
         panel: what is known.
         periods: numbers of periods that are known.
-        grid: every combination of the key values that sell; else the series that have begun.
+        grid: whether a grid is asked for, see `names_grid`: every combination of the key values
+            that sell; else the series that have begun.
     """
     if not grid:
         start = from_listing(panel).start
@@ -89,14 +100,15 @@ def asked_before(panel: Panel, periods: Sequence[int], grid: bool) -> list[Keys]
     return [every_combination(panel.keys.take(sells[:, period])) for period in periods]
 
 
-def cells_like(asked: Keys, panel: Panel) -> Cells:
-    """The cells that the question behind `asked` would have named in each period of the panel.
+def cells_like(panel: Panel, grid: bool) -> Cells:
+    """The cells that the same question would have named in each period of the panel.
 
-    A grid is every combination of key values that sold something in the period. Else it is the
-    series that have begun by the period.
+    Args:
+        panel: what is known, and the series asked for.
+        grid: as for `asked_before`.
     """
     begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
-    if not is_grid(asked):
+    if not grid:
         return Cells(begun, np.zeros(len(panel.calendar), np.int64))
     named = np.ones_like(begun)
     combinations = np.ones(len(panel.calendar), np.int64)
@@ -120,6 +132,23 @@ def sold_by_value(panel: Panel, code: NDArray[np.int64]) -> NDArray[np.bool_]:
     series, period = np.nonzero(np.isfinite(panel.target) & (panel.target != 0))
     sold[code[series], period] = True
     return sold
+
+
+def last_open(panel: Panel, item: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The last period before each in which a shop sold anything: in the others it was closed.
+
+    Args:
+        panel: the series.
+        item: key column of the item; the others say which shop it is.
+
+    Returns:
+        The shop of each series from 0, shape (series,), and the period, -1 where there is none,
+        shape (shops, time + 1).
+    """
+    code = Grouping(panel).codes(tuple(name for name in panel.keys.names if name != item))
+    sold = sold_by_value(panel, code)
+    period = np.where(sold, np.arange(sold.shape[1]), -1)
+    return code, np.maximum.accumulate(np.pad(period, ((0, 0), (1, 0)), constant_values=-1), axis=1)
 
 
 def listed_pairs(panel: Panel, most: int, generator: np.random.Generator) -> tuple[Keys, float]:

@@ -17,6 +17,7 @@ from nestcast.data.calendar import Calendar
 from nestcast.data.keys import numbered
 from nestcast.data.panel import Panel
 from nestcast.model.base import Past, SimpleForecasts
+from nestcast.model.cells import last_open
 from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
@@ -66,6 +67,11 @@ class Features:
         self.start = torch.from_numpy(panel.start.astype(np.int64))
         self._own_start = torch.from_numpy(own_start)
         seen = np.isfinite(panel.target) & (np.arange(self.length) >= panel.start[:, None])
+        shop, latest = np.zeros(len(panel), np.int64), np.arange(-1, self.length)[None]
+        if schema.reopening:
+            shop, latest = last_open(panel, schema.item)
+            seen &= (latest[:, 1:] == np.arange(self.length))[shop]
+        self._latest: Table = (torch.from_numpy(shop), torch.from_numpy(latest))
         filled = np.where(seen, panel.target, np.float32(0))
         pseudo_count = min(schema.typical, 1.0) if panel.is_count else 0.0
         scale = _running_scale(filled, seen, schema.typical, pseudo_count, calendar.year)
@@ -95,11 +101,13 @@ class Features:
         listed = np.full(len(items), self.length, np.int64)
         np.minimum.at(listed, item, own_start)
         self._listed = torch.from_numpy(listed[item])
-        groups = GroupMeans(panel)
+        groups, grouping = GroupMeans(panel), Grouping(panel)
         self._means: list[Table] = []
         for group in (*schema.groups, *schema.parts):
             sums = groups.sums(values, group)
-            self._means.append((torch.from_numpy(sums.code), _lagged(sums.means())))
+            of_shop = any(grouping.owner(name) != schema.item for name in group)
+            means = sums.latest_means() if schema.reopening and of_shop else sums.means()
+            self._means.append((torch.from_numpy(sums.code), _lagged(means)))
         self._newcomers: list[Table] = []
         for group in schema.newcomers:
             sums = groups.sums(values, group, (schema.item, listed[item]))
@@ -108,7 +116,6 @@ class Features:
             means = sums.running_means(window, _PSEUDO_CELLS)
             self._newcomers.append((torch.from_numpy(sums.code), torch.from_numpy(means)))
         self._arrivals: list[Table] = []
-        grouping = Grouping(panel)
         for group in schema.assortment:
             kinds = grouping.kinds(group, schema.item)
             arrivals = np.zeros((kinds.max(initial=0) + 1, self.length + 1), np.float32)
@@ -169,7 +176,8 @@ class Features:
     def past(self, rows: Tensor, periods: Tensor) -> Tensor:
         """What each step knows of the past, shape (steps, batch, features); see `scale`."""
         schema = self.schema
-        last, last_seen = self._past.before(rows, periods - 1, periods)
+        shop, latest = self._latest
+        last, last_seen = self._past.before(rows, latest[shop[rows], periods], periods)
         scale = self.scale(rows, periods)
         age = (periods - self.start[rows]).clamp(min=0, max=_OLDEST)
         own_age = (periods - self._own_start[rows]).clamp(min=0, max=_OLDEST)

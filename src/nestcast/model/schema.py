@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from nestcast.data.keys import item_column
+from nestcast.data.keys import Keys, item_column
 from nestcast.data.panel import Panel
+from nestcast.model.cells import names_grid
 from nestcast.model.groups import Group, Grouping, choose_embedded, choose_means, column
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.namerates import has_names
@@ -42,6 +43,8 @@ class Schema:
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
         names: whether what the words of an item's name say of newcomers is an input.
+        reopening: whether shops that are asked for are known to be open: a period in which one sold
+            nothing at all is one in which it was closed, and tells nothing of what it will sell.
         earlier: whether the season before the last is an input: with few seasons it, too, would
             tell the date.
     """
@@ -62,6 +65,7 @@ class Schema:
     assortment: tuple[Group, ...] = ()
     names: bool = False
     earlier: bool = False
+    reopening: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
@@ -78,13 +82,20 @@ class Schema:
         return cls(**{**values, **groups, **names})
 
 
-def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False) -> Schema:
+def schema_of(
+    panel: Panel,
+    horizon: int = 1,
+    *,
+    known_assortment: bool = False,
+    asked: Keys | None = None,
+) -> Schema:
     """Choose the inputs that the panel has something to say about.
 
     Args:
         panel: to learn from.
         horizon: periods ahead.
         known_assortment: whether it is known in advance which items a period will have.
+        asked: the series to forecast, if not those of the panel.
     """
     item = item_column(panel.keys)
     parted, found = with_name_parts(panel)
@@ -118,6 +129,7 @@ def schema_of(panel: Panel, horizon: int = 1, *, known_assortment: bool = False)
         known=tuple(panel.known),
         assortment=_of_items(panel, item, newcomers) if known_assortment else (),
         names=several_keys and has_names(panel, item),
+        reopening=several_keys and asked is not None and names_grid(asked, panel),
         earlier=3 * panel.calendar.season <= len(panel.calendar),
     )
 

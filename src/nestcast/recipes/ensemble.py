@@ -16,7 +16,7 @@ from torch import Tensor
 from nestcast.boosting.trees import Boosting, check_installed
 from nestcast.data.keys import Keys
 from nestcast.data.panel import Panel
-from nestcast.model.cells import asked_before, is_grid
+from nestcast.model.cells import asked_before, names_grid
 from nestcast.model.schema import Schema
 from nestcast.recipes.base import Floats, Prediction, Recipe
 from nestcast.recipes.global_network import HELD, GlobalNetwork
@@ -74,7 +74,7 @@ class Ensemble(Recipe):
         cross = square = 0.0
         for origin in range(length - held, length, horizon):
             known, ahead = panel.until(origin), min(horizon, length - origin)
-            [keys] = asked_before(panel, [origin], is_grid(asked))
+            [keys] = asked_before(panel, [origin], names_grid(asked, panel))
             if origin == length - held:
                 for model in (networks, trees):
                     model.fit(known, keys, horizon, report)

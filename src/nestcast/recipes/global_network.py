@@ -17,7 +17,7 @@ from nestcast.data.panel import Panel
 from nestcast.errors import ModelError, OptionError
 from nestcast.model.base import Base
 from nestcast.model.calibration import Calibration
-from nestcast.model.cells import cells_like, is_grid, listed_pairs
+from nestcast.model.cells import cells_like, listed_pairs, names_grid
 from nestcast.model.families import likelihood
 from nestcast.model.features import Features
 from nestcast.model.groups import column
@@ -147,7 +147,7 @@ class GlobalNetwork(NetworkRecipe):
     def fit(self, panel: Panel, asked: Keys, horizon: int, report: Report) -> None:
         """See `Recipe.fit`."""
         generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
-        schema = schema_of(panel, horizon, known_assortment=self._known_assortment)
+        schema = schema_of(panel, horizon, known_assortment=self._known_assortment, asked=asked)
         panel, weight, named = _population(panel, asked, generator)
         family = self._wanted_family or ("negative-binomial" if panel.is_count else "student-t")
         features = Features(panel, schema)
@@ -376,14 +376,15 @@ def _population(
     whose shop and item both sold then, most of which never sold. As many of those as there are
     others are drawn, and weigh the more.
     """
+    grid = names_grid(asked, panel)
     panel = with_series(panel, asked)[0]
     weight = np.ones(len(panel), np.float32)
-    if not is_grid(asked) or len(asked.names) != 2:
+    if not grid or len(asked.names) != 2:
         return panel, torch.from_numpy(weight), None
     pairs, share = listed_pairs(panel, len(panel), generator)
     panel = with_series(panel, pairs)[0]
     weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
-    return panel, torch.from_numpy(weight), torch.from_numpy(cells_like(asked, panel).asked)
+    return panel, torch.from_numpy(weight), torch.from_numpy(cells_like(panel, grid).asked)
 
 
 def _check_covariates(panel: Panel, schema: Schema, horizon: int) -> None:
