@@ -14,7 +14,6 @@ from nestcast.errors import DataError, OptionError
 from nestcast.evaluation import exponential
 from nestcast.evaluation.backtest import backtest
 from nestcast.evaluation.registry import contender
-from nestcast.model.cells import every_combination
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.population import with_series
@@ -89,29 +88,6 @@ def test_features_of_a_series_do_not_depend_on_which_others_are_asked_for():
             LaggedFeatures(few, schema).matrix(few_rows, origin, 1),
             rtol=1e-6,
         )
-
-
-def test_a_shop_that_reopens_is_seen_as_it_was_when_it_closed():
-    panel = store()
-    shop = panel.keys["shop_id"] == 2
-    panel.target[shop, 8:11] = 0
-    schema = schema_of(panel, asked=every_combination(panel.keys))
-    assert schema.reopening
-    rows = np.flatnonzero(shop & (panel.start < 8))
-    features, plain = LaggedFeatures(panel, schema), LaggedFeatures(panel, schema_of(panel))
-    last = 1  # column
-    closing = features.matrix(rows, 8, 1)[:, last]
-    assert closing.any()
-    np.testing.assert_array_equal(features.matrix(rows, 11, 1)[:, last], closing)
-    assert not plain.matrix(rows, 11, 1)[:, last].any()
-    _, code, means = features._groups[schema.groups.index(("shop_id",))]
-    np.testing.assert_array_equal(means[code[rows], 10], means[code[rows], 7])
-    cut = LaggedFeatures(panel.until(11), schema)
-    np.testing.assert_allclose(
-        features.matrix(np.flatnonzero(panel.start < 11), 11, 1),
-        cut.matrix(np.arange((panel.start < 11).sum()), 11, 1),
-        rtol=1e-6,
-    )
 
 
 def test_group_means_are_over_the_grid_of_what_sold():

@@ -24,10 +24,11 @@ def features(panel, like=None, horizon=3):
     return Features(panel, schema_of(panel if like is None else like, horizon))
 
 
-def closed_for_a_while(shop=2, begin=8, end=11):
-    """A store one of whose shops sells nothing for some months."""
-    panel = store()
-    panel.target[panel.keys["shop_id"] == shop, begin:end] = 0
+def with_fair(shop=2):
+    """A store one of whose shops is open from the third to the fifth month of a year only."""
+    panel = store(months=30)
+    closed = ~np.isin(np.arange(30) % 12, [2, 3, 4])
+    panel.target[np.ix_(panel.keys["shop_id"] == shop, closed)] = 0
     return panel
 
 
@@ -103,8 +104,9 @@ def test_inputs_do_not_depend_on_how_long_the_panel_is(panel):
         torch.testing.assert_close(simple, longer)
 
 
-def test_inputs_of_shops_that_reopen_do_not_see_what_follows():
-    panel, origin = closed_for_a_while(), 10
+@pytest.mark.parametrize("origin", [14, 20])
+def test_inputs_of_shops_that_reopen_do_not_see_what_follows(origin):
+    panel = with_fair()
     changed = replace(panel, target=panel.target.copy())
     changed.target[:, origin:] = panel.target[:, origin:] * 3 + 7
     rows, periods = grid(panel)
@@ -117,25 +119,27 @@ def test_inputs_of_shops_that_reopen_do_not_see_what_follows():
 
 @pytest.mark.parametrize("group", [("shop_id",), ("shop_id", "item_category_id")])
 def test_a_shop_that_reopens_is_seen_as_it_was_when_it_closed(group):
-    panel = closed_for_a_while(shop=2, begin=8, end=11)
-    rows = torch.from_numpy(np.flatnonzero((panel.keys["shop_id"] == 2) & (panel.start < 8)))
-    closing, reopened = (torch.full((1, len(rows)), period) for period in (8, 11))
+    panel = with_fair()
+    rows = torch.from_numpy(np.flatnonzero((panel.keys["shop_id"] == 2) & (panel.start < 5)))
+    closing, reopened = (torch.full((1, len(rows)), period) for period in (5, 14))
     found, plain = reopening(panel), features(panel)
-    last, seen = 0, 3  # columns
+    at = 9 + found.schema.groups.index(group) + 2 * (not found.schema.relative)
+    columns = [0, 3, at]  # the last value, whether it was seen, the mean of the group
     then, now, zero = (
-        one.past(rows, at) for one, at in ((found, closing), (found, reopened), (plain, reopened))
+        one.past(rows, at)[..., columns]
+        for one, at in ((found, closing), (found, reopened), (plain, reopened))
     )
-    assert (then[..., last] > 0).any()
-    torch.testing.assert_close(now[..., [last, seen]], then[..., [last, seen]])
-    torch.testing.assert_close(found.scale(rows, reopened), found.scale(rows, closing))
-    assert (zero[..., last] == 0).all()
-    at = found.schema.groups.index(group)
-    for one, expected in ((found, 8), (plain, 10)):  # means are one later
-        code, means = one._means[at]
-        torch.testing.assert_close(means[code[rows], 11], means[code[rows], expected])
-    assert (plain._means[at][1][plain._means[at][0][rows], 11] == 0).all()
-    known = found.targets(rows, torch.full((1, len(rows)), 8), torch.arange(4))[1]
-    np.testing.assert_array_equal(known[0].any(dim=0), [False, False, False, True])
+    assert (then > 0).any(dim=1).all()
+    torch.testing.assert_close(now, then)
+    assert (zero[..., [0, 2]] == 0).all()
+    while_open = panel.target[rows, 2:5]
+    scale = (while_open.sum(axis=1) + 1) / (3 + 1)  # of three months, and one more of 1
+    np.testing.assert_allclose(found.scale(rows, reopened)[0], scale, rtol=1e-5)
+    weight = 0.9 ** np.array([2, 1, 0])
+    mean = while_open @ weight / weight.sum()
+    np.testing.assert_allclose(found.recent(rows, 14).mean[:, 0], mean, rtol=1e-5)
+    while_closed = reopened - 1
+    torch.testing.assert_close(found.past(rows, while_closed), plain.past(rows, while_closed))
 
 
 def test_where_no_shop_was_closed_it_changes_nothing():

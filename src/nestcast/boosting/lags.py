@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys, numbered
 from nestcast.data.panel import Panel
-from nestcast.model.cells import last_open
 from nestcast.model.features import calendar_features
-from nestcast.model.groups import Group, Grouping, column
+from nestcast.model.groups import Grouping, column
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
 from nestcast.model.namerates import name_rates
@@ -47,10 +46,7 @@ class LaggedFeatures:
         self._lags = _LAGS[panel.calendar.freq]
         begun = np.arange(len(panel.calendar)) >= panel.start[:, None]
         self._seen = begun & np.isfinite(panel.target)
-        self._target = target = np.where(self._seen, panel.target, np.float32(0))
-        if schema.reopening:  # while a shop is closed, what it sold last stands
-            shop, latest = last_open(panel, schema.item)
-            self._target = np.take_along_axis(target, np.maximum(latest[:, 1:], 0)[shop], axis=1)
+        self._target = np.where(self._seen, panel.target, np.float32(0))
         self._total = _cumulated(self._target)
         self._count = _cumulated(self._seen)
         self._sales = _cumulated(self._target != 0)
@@ -60,24 +56,19 @@ class LaggedFeatures:
         mean = _cumulated(np.abs(self._target)) / np.maximum(self._count, 1)
         self._scale = np.where(mean > 0, mean, np.float32(schema.typical))
         size = self._scale[:, :-1] if schema.relative else np.float32(1)
-        self._scaled = np.asarray(target / size, np.float32)
+        self._scaled = np.asarray(self._target / size, np.float32)
         items, item_code = numbered(panel.keys[schema.item])
         listed = np.full(len(items), len(panel.calendar), np.int64)
         np.minimum.at(listed, item_code, self._own_start)
         self._listed = listed[item_code]
-        grouping, means, scaled = Grouping(panel), GroupMeans(panel), Sparse.of(self._scaled)
-
-        def carried(group: Group) -> bool:
-            of_shop = any(grouping.owner(name) != schema.item for name in group)
-            return schema.reopening and of_shop
-
+        means, scaled = GroupMeans(panel), Sparse.of(self._scaled)
         self._groups = [
-            (lags, sums.code, sums.latest_means() if carried(group) else sums.means())
+            (lags, sums.code, sums.means())
             for lags, groups in ((_GROUP_LAGS, schema.groups), (_PART_LAGS, schema.parts))
             for group in groups
             for sums in [means.sums(scaled, group)]
         ]
-        some = means.sums(Sparse.of(target != 0), (schema.item,))
+        some = means.sums(Sparse.of(self._target != 0), (schema.item,))
         self._groups.append((_PART_LAGS, some.code, some.means()))
         new = schema.item, self._listed
         self._newcomers = [
@@ -86,8 +77,9 @@ class LaggedFeatures:
         self._rates = None
         if schema.names:
             self._rates = name_rates(panel, schema.item, listed, means, scaled)[item_code]
-        item_sales = _last_periods(target, item_code)
+        item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code
+        grouping = Grouping(panel)
         self._arrivals = []  # group of each series; new items of the group in each period
         for group in schema.assortment:
             kind = grouping.kinds(group, schema.item)

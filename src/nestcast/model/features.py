@@ -17,7 +17,7 @@ from nestcast.data.calendar import Calendar
 from nestcast.data.keys import numbered
 from nestcast.data.panel import Panel
 from nestcast.model.base import Past, SimpleForecasts
-from nestcast.model.cells import last_open
+from nestcast.model.cells import Closures
 from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts
@@ -67,14 +67,18 @@ class Features:
         self.start = torch.from_numpy(panel.start.astype(np.int64))
         self._own_start = torch.from_numpy(own_start)
         seen = np.isfinite(panel.target) & (np.arange(self.length) >= panel.start[:, None])
-        shop, latest = np.zeros(len(panel), np.int64), np.arange(-1, self.length)[None]
-        if schema.reopening:
-            shop, latest = last_open(panel, schema.item)
-            seen &= (latest[:, 1:] == np.arange(self.length))[shop]
-        self._latest: Table = (torch.from_numpy(shop), torch.from_numpy(latest))
         filled = np.where(seen, panel.target, np.float32(0))
         pseudo_count = min(schema.typical, 1.0) if panel.is_count else 0.0
         scale = _running_scale(filled, seen, schema.typical, pseudo_count, calendar.year)
+        self._closures = None
+        if schema.reopening:
+            found = Closures.of(panel, schema.item)
+            self._closures = tuple(map(torch.from_numpy, (found.shop, found.closed, found.opens)))
+            is_open = seen & (found.closed[:, 1:] > np.arange(self.length))[found.shop]
+            scale_open = _running_scale(
+                filled, is_open, schema.typical, pseudo_count, calendar.year
+            )
+            self._open, self._scale_open = map(torch.from_numpy, (is_open, scale_open))
         self._target, self._seen = torch.from_numpy(filled), torch.from_numpy(seen)
         every = max(1, len(panel) // 50_000)
         self.power = max(float((self._target[::every] ** 2).mean()), 1e-12)  # mean square
@@ -103,11 +107,11 @@ class Features:
         self._listed = torch.from_numpy(listed[item])
         groups, grouping = GroupMeans(panel), Grouping(panel)
         self._means: list[Table] = []
+        self._of_shop: list[bool] = []
         for group in (*schema.groups, *schema.parts):
             sums = groups.sums(values, group)
-            of_shop = any(grouping.owner(name) != schema.item for name in group)
-            means = sums.latest_means() if schema.reopening and of_shop else sums.means()
-            self._means.append((torch.from_numpy(sums.code), _lagged(means)))
+            self._means.append((torch.from_numpy(sums.code), _lagged(sums.means())))
+            self._of_shop.append(any(grouping.owner(name) != schema.item for name in group))
         self._newcomers: list[Table] = []
         for group in schema.newcomers:
             sums = groups.sums(values, group, (schema.item, listed[item]))
@@ -154,11 +158,31 @@ class Features:
         Returns:
             Positive numbers, shape (steps, batch).
         """
-        return self._scale[rows, periods]
+        as_of = self._as_of(rows, periods)
+        scale = self._scale[rows, as_of]
+        if self._closures is None:
+            return scale
+        return torch.where(as_of < periods, self._scale_open[rows, as_of], scale)
+
+    def _as_of(self, rows: Tensor, periods: Tensor) -> Tensor:
+        """The periods as of which the shops of some series are seen; as for `scale`.
+
+        Those in which one was closed are as the last one before, once it has opened again.
+        """
+        if self._closures is None:
+            return periods
+        code, closed, opens = self._closures
+        shop = code[rows]
+        has_opened = opens[shop, periods] <= periods.amax(dim=0)
+        return torch.where(has_opened, closed[shop, periods], periods)
 
     def recent(self, rows: Tensor, origin: int) -> Recent:
         """The mean of late, before a period, of some series (batch,)."""
-        return Recent.of(self._target[rows, :origin], self._seen[rows, :origin])
+        seen = self._seen[rows, :origin]
+        if self._closures is not None:
+            opens = self._as_of(rows, torch.full((1, len(rows)), origin))[0] < origin
+            seen = seen & (self._open[rows, :origin] | ~opens[:, None])
+        return Recent.of(self._target[rows, :origin], seen)
 
     def error(self, rows: Tensor, periods: Tensor) -> Tensor:
         """Absolute error to be expected of smoothing, where there is a base; as for `scale`."""
@@ -176,8 +200,8 @@ class Features:
     def past(self, rows: Tensor, periods: Tensor) -> Tensor:
         """What each step knows of the past, shape (steps, batch, features); see `scale`."""
         schema = self.schema
-        shop, latest = self._latest
-        last, last_seen = self._past.before(rows, latest[shop[rows], periods], periods)
+        as_of = self._as_of(rows, periods)
+        last, last_seen = self._past.before(rows, as_of - 1, periods)
         scale = self.scale(rows, periods)
         age = (periods - self.start[rows]).clamp(min=0, max=_OLDEST)
         own_age = (periods - self._own_start[rows]).clamp(min=0, max=_OLDEST)
@@ -199,7 +223,9 @@ class Features:
             columns += [*apart, (error / scale).log()]
         if not schema.relative:
             columns += [last / schema.typical, scale / schema.typical]
-        for code, means in (*self._means, *self._newcomers, *self._shares):
+        for (code, means), of_shop in zip(self._means, self._of_shop, strict=True):
+            columns.append((means[code[rows], as_of if of_shop else periods] / self._small).asinh())
+        for code, means in (*self._newcomers, *self._shares):
             columns.append((means[code[rows], periods] / self._small).asinh())
         if not schema.relative:
             for code, means in self._newcomers:

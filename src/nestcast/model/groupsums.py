@@ -39,12 +39,6 @@ class GroupSums:
         found = np.empty(self.total.shape, np.float32)
         return np.divide(self.total, np.maximum(self.count, 1), out=found, casting="same_kind")
 
-    def latest_means(self) -> NDArray[np.float32]:
-        """As `means`, but of the last period before where a group has no cell at all."""
-        some = np.asarray(self.count, np.float64) > 0
-        latest = np.maximum.accumulate(np.where(some, np.arange(some.shape[1]), 0), axis=1)
-        return np.take_along_axis(self.means(), latest, axis=1)
-
     def mean_of(self, begin: int, end: int, pseudo_count: float) -> Floats:
         """Mean over some periods, drawn to that of all series where it rests on few."""
         total = self.total[:, begin:end].sum(axis=1)

@@ -43,8 +43,7 @@ class Schema:
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
         names: whether what the words of an item's name say of newcomers is an input.
-        reopening: whether shops that are asked for are known to be open: a period in which one sold
-            nothing at all is one in which it was closed, and tells nothing of what it will sell.
+        reopening: whether shops that are asked for are known to be open, see `cells.Closures`.
         earlier: whether the season before the last is an input: with few seasons it, too, would
             tell the date.
     """
