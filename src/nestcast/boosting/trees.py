@@ -94,7 +94,7 @@ class Boosting:
         Raises:
             DataError: there is no past period to learn from.
         """
-        self._schema = schema_of(panel, known_assortment=self._known_assortment, asked=asked)
+        self._schema = schema_of(panel, known_assortment=self._known_assortment)
         self._table = _training_table(panel, self._schema, asked, horizon, self._seed)
         table = self._table
         judged = int(table.origin[-1]) - _JUDGED + 1

@@ -17,7 +17,7 @@ from nestcast.data.calendar import Calendar
 from nestcast.data.keys import numbered
 from nestcast.data.panel import Panel
 from nestcast.model.base import Past, SimpleForecasts
-from nestcast.model.cells import Closures
+from nestcast.model.closures import Closures
 from nestcast.model.groups import Grouping
 from nestcast.model.groupsums import GroupMeans, Sparse
 from nestcast.model.nameparts import with_name_parts

@@ -43,7 +43,7 @@ class Schema:
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
         names: whether what the words of an item's name say of newcomers is an input.
-        reopening: whether shops that are asked for are known to be open, see `cells.Closures`.
+        reopening: whether shops that are asked for are known to be open, see `closures`.
         earlier: whether the season before the last is an input: with few seasons it, too, would
             tell the date.
     """
