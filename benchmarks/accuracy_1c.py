@@ -154,7 +154,7 @@ def place(out: Path, month: int, model: str, seed: int) -> Path:
     return out / f"{month}-{model}-{seed}.npz"
 
 
-def tables(result: Backtest, out: Path) -> None:
+def tables(result: Backtest) -> None:
     """Print what there is."""
     models = result.models
     months = [str(origin.date)[:7] for origin in result.origins]
@@ -198,14 +198,6 @@ def tables(result: Backtest, out: Path) -> None:
     for model in rest:
         row = [kept.means(metric)[model] for metric in metrics]
         print(f"| {model} | " + " | ".join(f"{one:.4f}" for one in row) + " |")
-    if held := [np.load(path)["held"] for path in sorted(out.glob("*-nestcast-*.npz"))]:
-        of_class = np.sum(held, axis=0)
-        sums = np.vstack([of_class.sum(axis=0), of_class])
-        print(f"\n| nestcast, counts spread | all | {' | '.join(VOLUMES)} |")
-        print("|---|" + "---:|" * len(sums))
-        for level, inside in zip(HELD, sums.T, strict=False):
-            shares = " | ".join(f"{share:.3f}" for share in inside / sums[:, -1])
-            print(f"| in {level:g}% | {shares} |")
     print("\n| coverage of 80% / 95% | " + " | ".join(VOLUMES) + " |")
     print("|---|" + "---:|" * len(VOLUMES))
     for model in rest:
@@ -214,6 +206,20 @@ def tables(result: Backtest, out: Path) -> None:
             for one in VOLUMES
         ]
         print(f"| {model} | " + " | ".join(row) + " |")
+
+
+def spread_table(paths: list[Path]) -> None:
+    """Print how much of counts that are spread intervals hold on the grid, of runs that kept it."""
+    kept = [np.load(path) for path in paths if path.exists()]
+    held = [one["held"] for one in kept if "held" in one]
+    if held:
+        of_class = np.sum(held, axis=0)
+        sums = np.vstack([of_class.sum(axis=0), of_class])
+        print(f"\n| nestcast, counts spread, grid | all | {' | '.join(VOLUMES)} |")
+        print("|---|" + "---:|" * len(sums))
+        for level, inside in zip(HELD, sums.T, strict=False):
+            shares = " | ".join(f"{share:.3f}" for share in inside / sums[:, -1])
+            print(f"| in {level:g}% | {shares} |")
 
 
 def main() -> None:
@@ -245,7 +251,9 @@ def main() -> None:
         print(f"\n{ask}\n")
         scored = tuple(ScoredOrigin(one.origins[ask].date, one.cells[ask]) for one in months)
         runs = tuple(runs_of(months, ask, models, options.seeds, options.out))
-        tables(Backtest(scored, runs, LEVEL, 1), options.out)
+        tables(Backtest(scored, runs, LEVEL, 1))
+    seeds = range(options.seeds)
+    spread_table([place(options.out, m.number, "nestcast", seed) for m in months for seed in seeds])
 
 
 if __name__ == "__main__":

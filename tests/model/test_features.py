@@ -32,12 +32,18 @@ def with_fair(shop=2):
     return panel
 
 
-def reopening(panel, like=None, horizon=3):
+def reopening(panel, like=None):
     """Features where the shops that are asked for are known to be open."""
     like = panel if like is None else like
-    schema = schema_of(like, horizon, asked=every_combination(like.keys))
+    schema = schema_of(like, asked=every_combination(like.keys))
     assert schema.reopening
     return Features(panel, schema)
+
+
+def assert_same_inputs(one, other, rows, periods, steps):
+    torch.testing.assert_close(one.past(rows, periods), other.past(rows, periods))
+    torch.testing.assert_close(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
+    torch.testing.assert_close(one.scale(rows, periods), other.scale(rows, periods))
 
 
 def with_covariates(panel):
@@ -79,9 +85,7 @@ def test_inputs_do_not_see_the_period_they_forecast_or_later(panel, origin):
     rows, periods = grid(panel)
     now, steps = periods[: origin + 1], torch.arange(3)
     one, other = features(panel), features(changed, like=panel)
-    torch.testing.assert_close(one.past(rows, now), other.past(rows, now))
-    torch.testing.assert_close(one.ahead(rows, now, steps), other.ahead(rows, now, steps))
-    torch.testing.assert_close(one.scale(rows, now), other.scale(rows, now))
+    assert_same_inputs(one, other, rows, now, steps)
     if one.schema.based:
         simple = one.simple(rows, now, steps)
         torch.testing.assert_close(simple, other.simple(rows, now, steps))
@@ -110,11 +114,9 @@ def test_inputs_of_shops_that_reopen_do_not_see_what_follows(origin):
     changed = replace(panel, target=panel.target.copy())
     changed.target[:, origin:] = panel.target[:, origin:] * 3 + 7
     rows, periods = grid(panel)
-    now, steps = periods[: origin + 1], torch.arange(3)
+    now, steps = periods[: origin + 1], torch.arange(1)
     one, other = reopening(panel), reopening(changed, like=panel)
-    torch.testing.assert_close(one.past(rows, now), other.past(rows, now))
-    torch.testing.assert_close(one.ahead(rows, now, steps), other.ahead(rows, now, steps))
-    torch.testing.assert_close(one.scale(rows, now), other.scale(rows, now))
+    assert_same_inputs(one, other, rows, now, steps)
 
 
 @pytest.mark.parametrize("group", [("shop_id",), ("shop_id", "item_category_id")])
@@ -122,7 +124,7 @@ def test_a_shop_that_reopens_is_seen_as_it_was_when_it_closed(group):
     panel = with_fair()
     rows = torch.from_numpy(np.flatnonzero((panel.keys["shop_id"] == 2) & (panel.start < 5)))
     closing, reopened = (torch.full((1, len(rows)), period) for period in (5, 14))
-    found, plain = reopening(panel), features(panel)
+    found, plain = reopening(panel), features(panel, horizon=1)
     at = 9 + found.schema.groups.index(group) + 2 * (not found.schema.relative)
     columns = [0, 3, at]  # the last value, whether it was seen, the mean of the group
     then, now, zero = (
@@ -145,11 +147,14 @@ def test_a_shop_that_reopens_is_seen_as_it_was_when_it_closed(group):
 def test_where_no_shop_was_closed_it_changes_nothing():
     panel = store()
     panel.target[np.arange(18) >= panel.start[:, None]] += 1  # each sells something each month
-    rows, periods = grid(panel)
-    one, other = reopening(panel), features(panel)
-    torch.testing.assert_close(one.past(rows, periods), other.past(rows, periods))
-    steps = torch.arange(3)
-    torch.testing.assert_close(one.ahead(rows, periods, steps), other.ahead(rows, periods, steps))
+    one, other = reopening(panel), features(panel, horizon=1)
+    assert_same_inputs(one, other, *grid(panel), torch.arange(1))
+
+
+def test_of_several_periods_ahead_it_is_not_told_when_shops_open():
+    """A step that forecasts the second one would know from the first that the shop opens."""
+    panel = with_fair()
+    assert not schema_of(panel, 2, asked=every_combination(panel.keys)).reopening
 
 
 def test_a_known_assortment_tells_how_many_items_of_a_category_are_new():

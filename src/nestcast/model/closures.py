@@ -42,8 +42,8 @@ class Closures:
         a_season_ago = np.zeros((len(sold), time + 1), bool)
         a_season_ago[:, season + 1 :] = opened[:, : max(time - season, 0)]
         opens = np.where(a_season_ago & (closed < period), period, time + 1)
-        for before in range(time - 1, -1, -1):  # while it is closed it waits for that
-            waits = closed[:, before] == closed[:, before + 1]
-            later = np.where(waits & (closed[:, before] < before), opens[:, before + 1], time + 1)
-            opens[:, before] = np.minimum(opens[:, before], later)
-        return cls(shop, closed, opens)
+        following = np.minimum.accumulate(opens[:, ::-1], axis=1)[:, ::-1]
+        # It waits for the next one while it is closed, unless it opens otherwise before.
+        then = np.take_along_axis(closed, np.minimum(following, time), axis=1)
+        waits = (closed < period) & (closed == then)
+        return cls(shop, closed, np.where(waits, following, time + 1))

@@ -43,7 +43,8 @@ class Schema:
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
         names: whether what the words of an item's name say of newcomers is an input.
-        reopening: whether shops that are asked for are known to be open, see `closures`.
+        reopening: whether shops that are asked for are known to be open in the one period that is
+            forecast, see `closures`.
         earlier: whether the season before the last is an input: with few seasons it, too, would
             tell the date.
     """
@@ -128,7 +129,7 @@ def schema_of(
         known=tuple(panel.known),
         assortment=_of_items(panel, item, newcomers) if known_assortment else (),
         names=several_keys and has_names(panel, item),
-        reopening=several_keys and asked is not None and names_grid(asked, panel),
+        reopening=several_keys and horizon == 1 and asked is not None and names_grid(asked, panel),
         earlier=3 * panel.calendar.season <= len(panel.calendar),
     )
 
