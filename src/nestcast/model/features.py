@@ -16,6 +16,7 @@ from torch import Tensor
 from nestcast.data.calendar import Calendar
 from nestcast.data.keys import numbered
 from nestcast.data.panel import Panel
+from nestcast.model.autoregression import expected_by_shop
 from nestcast.model.base import Past, SimpleForecasts
 from nestcast.model.closures import Closures
 from nestcast.model.groups import Grouping
@@ -129,6 +130,10 @@ class Features:
         if schema.names:
             rates = name_rates(panel, schema.item, listed, groups, values)
             self._rates = torch.from_numpy(rates[item])
+        self._by_shop = torch.zeros(0)
+        if schema.by_shop:
+            expected = expected_by_shop(panel, schema.item, listed[item], values)
+            self._by_shop = torch.from_numpy(expected)
         self._shares: list[Table] = []
         if schema.newcomers:
             sold = values._replace(value=np.ones_like(values.value))
@@ -235,6 +240,9 @@ class Features:
             columns.append((rate / self._small).asinh())
             if not schema.relative:
                 columns.append(rate / schema.typical)
+        if schema.by_shop:
+            expected = self._by_shop[rows, as_of]
+            columns += [(expected / self._small).asinh(), expected / schema.typical]
         for code, arrivals in self._arrivals:
             columns.append(arrivals[code[rows], periods].log1p())
         for values, usual in self._observed:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nestcast.data.keys import Keys, item_column
 from nestcast.data.panel import Panel
+from nestcast.model.autoregression import has_shops
 from nestcast.model.cells import names_grid
 from nestcast.model.groups import Group, Grouping, choose_embedded, choose_means, column
 from nestcast.model.nameparts import with_name_parts
@@ -43,6 +44,7 @@ class Schema:
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
         names: whether what the words of an item's name say of newcomers is an input.
+        by_shop: whether what each shop is to sell by what all shops sold of an item is an input.
         reopening: whether shops that are asked for are known to be open in the one period that is
             forecast, see `closures`.
         earlier: whether the season before the last is an input: with few seasons it, too, would
@@ -64,6 +66,7 @@ class Schema:
     known: tuple[str, ...] = ()
     assortment: tuple[Group, ...] = ()
     names: bool = False
+    by_shop: bool = False
     earlier: bool = False
     reopening: bool = False
 
@@ -112,6 +115,8 @@ def schema_of(
     some = seen[seen != 0]
     zeros = 1 - len(some) / max(len(seen), 1)
     mean = float(some.mean(dtype=np.float64)) if len(some) else 0.0
+    relative = not panel.is_count or mean > _LARGE
+    based = relative or (mean > _STEADY and zeros <= _FEW_ZEROS)
     embedded = [*choose_embedded(panel), *(n for n, (_, size_) in found.items() if size_ <= _FEW)]
     return Schema(
         groups=groups,
@@ -119,8 +124,8 @@ def schema_of(
         newcomers=tuple(newcomers) if several_keys else (),
         vocabularies={name: np.unique(column(parted, name)).tolist() for name in embedded},
         item=item,
-        relative=not panel.is_count or mean > _LARGE,
-        based=not panel.is_count or mean > _LARGE or (mean > _STEADY and zeros <= _FEW_ZEROS),
+        relative=relative,
+        based=based,
         typical=max(float(seen.mean(dtype=np.float64)) if len(seen) else 0.0, 1e-3),
         horizon=horizon,
         year=panel.calendar.year,
@@ -129,6 +134,7 @@ def schema_of(
         known=tuple(panel.known),
         assortment=_of_items(panel, item, newcomers) if known_assortment else (),
         names=several_keys and has_names(panel, item),
+        by_shop=several_keys and not based and has_shops(panel, item),
         reopening=several_keys and horizon == 1 and asked is not None and names_grid(asked, panel),
         earlier=3 * panel.calendar.season <= len(panel.calendar),
     )
