@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys, numbered
 from nestcast.data.panel import Panel
+from nestcast.model.autoregression import expected_by_shop
 from nestcast.model.features import calendar_features
 from nestcast.model.groups import Grouping, column
 from nestcast.model.groupsums import GroupMeans, Sparse
@@ -77,6 +78,9 @@ class LaggedFeatures:
         self._rates = None
         if schema.names:
             self._rates = name_rates(panel, schema.item, listed, means, scaled)[item_code]
+        self._by_shop = None
+        if schema.by_shop:
+            self._by_shop = expected_by_shop(panel, schema.item, self._listed, scaled)
         item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code
         grouping = Grouping(panel)
@@ -137,6 +141,8 @@ class LaggedFeatures:
             columns += [sums.mean_of(begin, origin, _PSEUDO_CELLS)[sums.code[rows]]]
         if self._rates is not None:
             columns += [self._rates[rows]]
+        if self._by_shop is not None:
+            columns += [self._by_shop[rows, origin]]
         for code, arrivals in self._arrivals:  # known of the period right after the origin
             columns += [arrivals[code[rows], origin] if step == 1 else np.nan]
         columns += [code[rows] for code in self._codes]
