@@ -13,7 +13,7 @@ from scipy import sparse
 
 from nestcast.data.keys import numbered
 from nestcast.data.panel import Panel
-from nestcast.model.groups import Grouping
+from nestcast.model.groups import shop_codes
 from nestcast.model.groupsums import Sparse
 
 _AGES = 3  # items new in the last period, new in the one before, and older: they fall unlike
@@ -25,7 +25,7 @@ _MOST_SHOPS = 100
 
 def has_shops(panel: Panel, item: str) -> bool:
     """Whether there are several shops, and few enough to give each its coefficients."""
-    return 1 < len(set(_shops(panel, item).tolist())) <= _MOST_SHOPS
+    return 1 < len(set(shop_codes(panel, item).tolist())) <= _MOST_SHOPS
 
 
 def expected_by_shop(
@@ -46,7 +46,7 @@ def expected_by_shop(
         Units, shape (series, time + 1), each from the periods before; 0 for items of which nothing
         was sold in the last two periods, and where there was nothing yet to learn from.
     """
-    shop, of_item = _shops(panel, item), numbered(panel.keys[item])[1]
+    shop, of_item = shop_codes(panel, item), numbered(panel.keys[item])[1]
     shape = of_item.max(initial=-1) + 1, int(shop.max(initial=-1)) + 1
     first = np.zeros(shape[0], np.int64)
     first[of_item] = listed
@@ -55,9 +55,9 @@ def expected_by_shop(
     expected = np.zeros((len(shop), values.length + 1), np.float32)
     regressions = [Ridge(2 * shape[1] + 1, shape[1], panel.calendar.year) for _ in range(_AGES)]
     for period in range(1, values.length + 1):
-        before = sparse.hstack([sold[period - 1], sold[period - 2] if period > 1 else none]).tocsr()
-        items = np.flatnonzero(before.getnnz(axis=1))
-        x = np.hstack([before[items].toarray(), np.ones((len(items), 1))])
+        lagged = sparse.hstack([sold[period - 1], sold[period - 2] if period > 1 else none]).tocsr()
+        items = np.flatnonzero(lagged.getnnz(axis=1))
+        x = np.hstack([lagged[items].toarray(), np.ones((len(items), 1))])
         age = np.minimum(period - first[items], _AGES) - 1
         found = np.zeros((shape[0], shape[1]), np.float32)
         for number, regression in enumerate(regressions):
@@ -66,12 +66,12 @@ def expected_by_shop(
         if period == values.length:
             break
         last, y = x[:, : shape[1]], sold[period][items].toarray()
-        change = (y[age > 0].sum() + _STEADY) / (last[age > 0].sum() + _STEADY)
+        before, now = (max(one[age > 0].sum(), 0) + _STEADY for one in (last, y))
         are_open = max(np.count_nonzero(last.any(axis=0)), 1)
         weight = 1 / (_LEAST_VARIANCE + np.abs(last).sum(axis=1) / are_open)
         for number, regression in enumerate(regressions):
             of_age = age == number
-            regression.learn(x[of_age], y[of_age] / change, weight[of_age])
+            regression.learn(x[of_age], y[of_age] * (before / now), weight[of_age])
     return expected
 
 
@@ -100,10 +100,6 @@ class Ridge:
         """What is expected, not less than 0, shape (n, outputs)."""
         gram = self._gram + _PENALTY * np.eye(len(self._gram))
         return np.maximum(x @ np.linalg.solve(gram, self._moment), 0)
-
-
-def _shops(panel: Panel, item: str) -> NDArray[np.int64]:
-    return Grouping(panel).codes(tuple(name for name in panel.keys.names if name != item))
 
 
 def _by_period(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nestcast.data.panel import Panel
 from nestcast.model.cells import sold_by_value
-from nestcast.model.groups import Grouping
+from nestcast.model.groups import shop_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Closures:
     @classmethod
     def of(cls, panel: Panel, item: str) -> Closures:
         """Those of a panel, whose keys but that of the item say which shop it is."""
-        shop = Grouping(panel).codes(tuple(name for name in panel.keys.names if name != item))
+        shop = shop_codes(panel, item)
         sold = sold_by_value(panel, shop)
         time, season = sold.shape[1], panel.calendar.season
         period = np.arange(time + 1)

@@ -128,6 +128,11 @@ class Grouping:
         return codes
 
 
+def shop_codes(panel: Panel, item: str) -> NDArray[np.int64]:
+    """The shop of each series as a number from 0: what its keys but that of the item say."""
+    return group_codes(panel, tuple(name for name in panel.keys.names if name != item))
+
+
 def group_codes(panel: Panel, group: Group) -> NDArray[np.int64]:
     """The group of each series as a number from 0, shape (series,)."""
     return Grouping(panel).codes(group)
