@@ -79,6 +79,15 @@ def test_series_without_a_past_change_nothing_for_the_others():
     np.testing.assert_allclose(expected[-2:], 0, atol=1e-6)
 
 
+def test_a_bulk_sale_does_not_decide_what_follows():
+    panel, _ = followers()
+    bulk = replace(panel, target=panel.target.copy())
+    bulk.target[650, 8] = 100_000  # in the third shop
+    usual = expected_of(panel)[:, 13]
+    others = np.arange(900) != 650
+    assert np.corrcoef(expected_of(bulk)[others, 13], usual[others])[0, 1] > 0.95
+
+
 def test_growth_of_everything_is_left_out():
     panel, _ = followers()
     growth = np.float32(1.3) ** np.arange(14)

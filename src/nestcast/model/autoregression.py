@@ -7,6 +7,8 @@ periods. It knows which shops are ahead of which and who buys alike, which means
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -20,6 +22,7 @@ _AGES = 3  # items new in the last period, new in the one before, and older: the
 _PENALTY = 300.0  # on squared coefficients
 _LEAST_VARIANCE = 0.5  # of what sells nearly nothing; else it grows with what is sold
 _STEADY = 50.0  # units added on both sides of a ratio of sums, which else rests on few
+_BULK = 20.0  # times what is sold usually, where anything is; more counts as that
 _MOST_SHOPS = 100
 
 
@@ -105,13 +108,17 @@ class Ridge:
 def _by_period(
     values: Sparse, item: NDArray[np.int64], shop: NDArray[np.int64], shape: tuple[int, int]
 ) -> list[sparse.csr_matrix]:
-    """What was sold in each period, (items, shops)."""
+    """What was sold in each period, (items, shops); one bulk sale must not decide what follows."""
+    cells = np.bincount(values.period, minlength=values.length).cumsum()
+    units = np.bincount(values.period, np.abs(values.value), values.length).cumsum()
+    most = (_BULK * units / np.maximum(cells, 1))[values.period]
+    value = np.clip(values.value, -most, most)
     order = np.argsort(values.period, kind="stable")
     ends = np.searchsorted(values.period[order], np.arange(values.length + 1))
-    parts = [order[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+    parts = [order[begin:end] for begin, end in pairwise(ends)]
     return [
         sparse.csr_matrix(
-            (values.value[part], (item[values.row[part]], shop[values.row[part]])), shape=shape
+            (value[part], (item[values.row[part]], shop[values.row[part]])), shape=shape
         )
         for part in parts
     ]
