@@ -1,4 +1,4 @@
-"""What each shop is to sell of each item next, from what every shop sold of it before.
+"""What each shop is expected to sell of an item, given what every shop sold of it before.
 
 A vector autoregression (C. A. Sims, "Macroeconomics and Reality", 1980): each shop has coefficients
 for what all shops sold of an item in the last two periods, found by ridge regression over items and
@@ -22,7 +22,7 @@ _AGES = 3  # items new in the last period, new in the one before, and older: the
 _PENALTY = 300.0  # on squared coefficients
 _LEAST_VARIANCE = 0.5  # of what sells nearly nothing; else it grows with what is sold
 _STEADY = 50.0  # units added on both sides of a ratio of sums, which else rests on few
-_BULK = 20.0  # times what is sold usually, where anything is; more counts as that
+_BULK = 20.0  # times the mean of what was sold where anything was: more counts as that
 _MOST_SHOPS = 100
 
 
@@ -34,7 +34,7 @@ def has_shops(panel: Panel, item: str) -> bool:
 def expected_by_shop(
     panel: Panel, item: str, listed: NDArray[np.int64], values: Sparse
 ) -> NDArray[np.float32]:
-    """What each series was to be expected to sell in each period, as far as its level before.
+    """What each series was expected to sell in each period, at the level of the periods before.
 
     How much all items together rise or fall from one period to the next is taken out of what the
     regressions learn, so they say how shops and items differ.

@@ -44,7 +44,7 @@ class Schema:
         assortment: the groups of items of which is counted how many are new in the period to
             forecast: a fact where it is known then what will be sold.
         names: whether what the words of an item's name say of newcomers is an input.
-        by_shop: whether what each shop is to sell by what all shops sold of an item is an input.
+        by_shop: whether what a shop is expected to sell, given what all shops sold, is an input.
         reopening: whether shops that are asked for are known to be open in the one period that is
             forecast, see `closures`.
         earlier: whether the season before the last is an input: with few seasons it, too, would
