@@ -163,6 +163,11 @@ def test_wrong_requests_are_explained(tmp_path):
     forecaster = fitted()
     with pytest.raises(OptionError, match="forecast 2 periods with a model fitted for 1"):
         forecaster.predict(2)
+    with pytest.raises(OptionError, match="cannot forecast 0 periods: h is 1 or more"):
+        forecaster.predict(0)
+    with pytest.raises(OptionError, match=r"not a Panel: give rows as predict\(panel="):
+        forecaster.predict(store())
+    assert len(forecaster.predict(np.int64(1)).mean) == len(store())
     with pytest.raises(OptionError, match="between 0 and 100, not 180"):
         forecaster.predict(level=[180])
     with pytest.raises(ModelError, match=r"keys .*shop_id.*unique_id"):

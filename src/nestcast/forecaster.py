@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +169,16 @@ class Forecaster:
         if self._fitted_on is None:
             raise ModelError("this forecaster has learned nothing yet: call fit first.")
         h = self.horizon if h is None else h
-        if not 1 <= h <= self.horizon:
+        if not isinstance(h, Integral):
+            raise OptionError(
+                f"h counts periods and is not a {type(h).__name__}: give rows as predict(panel=...)."
+            )
+        if h < 1:
+            raise OptionError(f"cannot forecast {h} periods: h is 1 or more.")
+        if h > self.horizon:
             raise OptionError(
                 f"cannot forecast {h} periods with a model fitted for {self.horizon}: "
-                f"fit one with a horizon of {max(h, 1)}."
+                f"fit one with a horizon of {h}."
             )
         if panel is None:
             panel, pairs = self._panel, self._asked if pairs is None else pairs
