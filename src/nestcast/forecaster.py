@@ -171,7 +171,7 @@ class Forecaster:
         h = self.horizon if h is None else h
         if not isinstance(h, Integral):
             raise OptionError(
-                f"h counts periods and is not a {type(h).__name__}: give rows as predict(panel=...)."
+                f"h counts periods, not a {type(h).__name__}: give rows as predict(panel=...)."
             )
         if h < 1:
             raise OptionError(f"cannot forecast {h} periods: h is 1 or more.")
