@@ -33,7 +33,7 @@ def expected_of(panel):
     items, item = numbered(panel.keys["item"])
     listed = np.full(len(items), len(panel.calendar))
     np.minimum.at(listed, item, panel.start)
-    return expected_by_shop(panel, "item", listed[item], Sparse.of(panel.target))
+    return expected_by_shop(panel, "item", listed, Sparse.of(panel.target))
 
 
 def test_a_shop_is_expected_to_sell_what_the_one_it_follows_sold():
@@ -44,6 +44,25 @@ def test_a_shop_is_expected_to_sell_what_the_one_it_follows_sold():
     assert abs(expected[third] - 4).mean() < 1
     assert (expected >= 0).all()
     assert (expected_of(panel)[:, :2] == 0).all()  # nothing to learn from yet
+
+
+def test_new_items_fall_and_older_ones_do_not():
+    rng = np.random.default_rng(2)
+    items, months = 1600, 20  # those of the first month, few here, count as new then
+    start = np.tile(np.where(np.arange(items) % 8, np.arange(items) % (months - 1) + 1, 0), 3)
+    rate = np.tile(rng.uniform(1, 20, items), 3)
+    age = np.arange(months) - start[:, None]
+    mean = np.where(age == 0, rate[:, None], rate[:, None] * np.where(start, 0.3, 1)[:, None])
+    shop, item = np.divmod(np.arange(3 * items), items)
+    panel = Panel(
+        Keys({"shop": shop, "item": item}),
+        Calendar("1mo", np.datetime64("2022-01-01"), months),
+        np.where(age < 0, 0, rng.poisson(mean)).astype(np.float32),
+        start.astype(np.int32),
+    )
+    ratio = expected_of(panel)[:, months] / rate
+    assert np.median(ratio[start == months - 1]) == pytest.approx(0.3, abs=0.1)
+    assert np.median(ratio[start == 0]) == pytest.approx(1, abs=0.15)
 
 
 def test_ridge_is_that_of_scikit_learn_with_older_periods_counting_less():
@@ -62,6 +81,7 @@ def test_ridge_is_that_of_scikit_learn_with_older_periods_counting_less():
 @pytest.mark.parametrize("period", [2, 7, 13])
 def test_what_is_expected_rests_on_the_periods_before(period):
     panel, _ = followers()
+    panel.target[650, 1] = 1000  # a bulk sale, cut by what was usual until then
     changed = replace(panel, target=panel.target.copy())
     changed.target[:, period:] = panel.target[:, period:] * 3 + 7
     before, after = expected_of(panel), expected_of(changed)

@@ -80,7 +80,7 @@ class LaggedFeatures:
             self._rates = name_rates(panel, schema.item, listed, means, scaled)[item_code]
         self._by_shop = None
         if schema.by_shop:
-            self._by_shop = expected_by_shop(panel, schema.item, self._listed, scaled)
+            self._by_shop = expected_by_shop(panel, schema.item, listed, scaled)
         item_sales = _last_periods(self._target, item_code)
         self._last_item_sale = item_sales, item_code
         grouping = Grouping(panel)

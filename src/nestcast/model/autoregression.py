@@ -42,7 +42,7 @@ def expected_by_shop(
     Args:
         panel: the series.
         item: key column of the items; the other keys say which shop it is.
-        listed: the period in which the item of each series first sold, shape (series,).
+        listed: the period in which each distinct item first sold, shape (items,).
         values: what was sold, (series, time).
 
     Returns:
@@ -50,9 +50,7 @@ def expected_by_shop(
         was sold in the last two periods, and where there was nothing yet to learn from.
     """
     shop, of_item = shop_codes(panel, item), numbered(panel.keys[item])[1]
-    shape = of_item.max(initial=-1) + 1, int(shop.max(initial=-1)) + 1
-    first = np.zeros(shape[0], np.int64)
-    first[of_item] = listed
+    shape = len(listed), int(shop.max(initial=-1)) + 1
     sold = _by_period(values, of_item, shop, shape)
     none = sparse.csr_matrix(shape, dtype=np.float32)
     expected = np.zeros((len(shop), values.length + 1), np.float32)
@@ -61,7 +59,7 @@ def expected_by_shop(
         lagged = sparse.hstack([sold[period - 1], sold[period - 2] if period > 1 else none]).tocsr()
         items = np.flatnonzero(lagged.getnnz(axis=1))
         x = np.hstack([lagged[items].toarray(), np.ones((len(items), 1))])
-        age = np.minimum(period - first[items], _AGES) - 1
+        age = np.minimum(period - listed[items], _AGES) - 1
         found = np.zeros((shape[0], shape[1]), np.float32)
         for number, regression in enumerate(regressions):
             found[items[age == number]] = regression(x[age == number])

@@ -132,7 +132,7 @@ class Features:
             self._rates = torch.from_numpy(rates[item])
         self._by_shop = torch.zeros(0)
         if schema.by_shop:
-            expected = expected_by_shop(panel, schema.item, listed[item], values)
+            expected = expected_by_shop(panel, schema.item, listed, values)
             self._by_shop = torch.from_numpy(expected)
         self._shares: list[Table] = []
         if schema.newcomers:
