@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from nestcast import Forecaster
+from nestcast.recipes import global_network
 from nestcast.recipes.global_network import GlobalNetwork
+from nestcast.recipes.holdout import Watch
+from nestcast.recipes.learning import Budget, Effort
 from tests.panels import store
 
 pytestmark = pytest.mark.usefixtures("short_training")
@@ -58,3 +61,31 @@ def test_not_more_than_are_asked_quickly(monkeypatch):
 
     monkeypatch.setattr(GlobalNetwork, "_hold_out", hold_out)
     assert len(Forecaster().fit(panel, asked).global_network.networks) == 2
+
+
+@pytest.mark.parametrize(("shops", "whole"), [(3, True), (1, False)])
+def test_every_other_network_sees_all_shops_of_an_item_at_once(shops, whole, monkeypatch):
+    seen = []
+
+    def train_network(network, family, cases, *rest, until=None, by_item, **options):
+        if until is None:
+            seen.append((by_item, cases.items is not None))
+
+    monkeypatch.setattr(global_network, "train_network", train_network)
+    Forecaster(members=3).fit(store(shops=shops, items=8))
+    assert seen == [(False, whole), (True, whole), (False, whole)]
+
+
+@pytest.mark.parametrize(("share", "steps"), [(1.0, 40_000_000), (0.5, 4_000_000), (0.0, 0)])
+def test_trains_longer_only_where_that_was_not_seen_to_harm(share, steps, monkeypatch):
+    budgets = []
+    monkeypatch.setattr(
+        global_network, "train_network", lambda *given, **options: budgets.append(given[3].steps)
+    )
+    monkeypatch.setattr(Watch, "__init__", lambda watch, *given: setattr(watch, "share", share))
+    monkeypatch.setattr(Watch, "restore", lambda watch: None)
+    recipe = GlobalNetwork(members=1)
+    recipe.effort = Effort(1, Budget(40_000_000, 10))
+    panel = store(shops=2, items=8)
+    recipe.fit(panel, panel.keys, 1, lambda progress: None)
+    assert budgets == [4_000_000, steps]

@@ -111,7 +111,7 @@ class Features:
         self._of_shop: list[bool] = []
         for group in (*schema.groups, *schema.parts):
             sums = groups.sums(values, group)
-            self._means.append((torch.from_numpy(sums.code), _lagged(sums.means())))
+            self._means.append((torch.from_numpy(sums.code), self._ratio(_lagged(sums.means()))))
             self._of_shop.append(any(grouping.owner(name) != schema.item for name in group))
         self._newcomers: list[Table] = []
         for group in schema.newcomers:
@@ -138,7 +138,11 @@ class Features:
         if schema.newcomers:
             sold = values._replace(value=np.ones_like(values.value))
             sums = groups.sums(sold, (schema.item,))
-            self._shares.append((torch.from_numpy(sums.code), _lagged(sums.means())))
+            self._shares.append((torch.from_numpy(sums.code), self._ratio(_lagged(sums.means()))))
+
+    def _ratio(self, sizes: Tensor) -> Tensor:
+        """Of what is large by its logarithm, of what is small as it is."""
+        return (sizes / self._small).asinh()
 
     def _known_ahead(self, panel: Panel, name: str) -> Tensor:
         """A known covariate as (series or 1, time + horizon), NaN beyond what was given."""
@@ -229,20 +233,21 @@ class Features:
         if not schema.relative:
             columns += [last / schema.typical, scale / schema.typical]
         for (code, means), of_shop in zip(self._means, self._of_shop, strict=True):
-            columns.append((means[code[rows], as_of if of_shop else periods] / self._small).asinh())
-        for code, means in (*self._newcomers, *self._shares):
-            columns.append((means[code[rows], periods] / self._small).asinh())
+            columns.append(means[code[rows], as_of if of_shop else periods])
+        newcomers = [means[code[rows], periods] for code, means in self._newcomers]
+        columns += map(self._ratio, newcomers)
+        for code, means in self._shares:
+            columns.append(means[code[rows], periods])
         if not schema.relative:
-            for code, means in self._newcomers:
-                columns.append(means[code[rows], periods] / schema.typical)
+            columns += [means / schema.typical for means in newcomers]
         if schema.names:
             rate = self._rates[rows] * (periods >= self._listed[rows])
-            columns.append((rate / self._small).asinh())
+            columns.append(self._ratio(rate))
             if not schema.relative:
                 columns.append(rate / schema.typical)
         if schema.by_shop:
             expected = self._by_shop[rows, as_of]
-            columns += [(expected / self._small).asinh(), expected / schema.typical]
+            columns += [self._ratio(expected), expected / schema.typical]
         for code, arrivals in self._arrivals:
             columns.append(arrivals[code[rows], periods].log1p())
         for values, usual in self._observed:
@@ -283,8 +288,8 @@ class Features:
             apart = (same * growth - told) / self.error(rows, periods)[..., None]
             columns += [told / scale, torch.where(seen, apart.asinh(), 0.0)]
         for code, means in self._means[: len(self.schema.groups)]:
-            at = (means[code[series], (target - lag + 1).clamp(min=0)] / self._small).asinh()
-            then = (means[code[series], before.clamp(min=0)] / self._small).asinh()
+            at = means[code[series], (target - lag + 1).clamp(min=0)]
+            then = means[code[series], before.clamp(min=0)]
             columns += [at, torch.where(before > 0, at - then, 0.0)]
         if self.schema.earlier:
             earlier, earlier_seen = self._past.before(series, target - lag - self.season, origin)

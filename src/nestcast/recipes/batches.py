@@ -38,3 +38,21 @@ def batches_of_similar_length(
     if generator is not None:
         generator.shuffle(batches)
     return batches
+
+
+def in_random_order(rows: Rows, generator: np.random.Generator, items: Rows | None = None) -> Rows:
+    """Rows in random order, those of an item next to each other.
+
+    Example:
+        >>> in_random_order(np.arange(4), np.random.default_rng(1), np.array([0, 1, 0, 1]))
+        array([0, 2, 1, 3])
+
+    Args:
+        rows: series.
+        generator: for the order.
+        items: the item of every series, from 0; none are next to each other if not given.
+    """
+    if items is None:
+        return generator.permutation(rows)
+    order = generator.permutation(items.max(initial=-1) + 1)
+    return rows[np.argsort(order[items[rows]], kind="stable")]

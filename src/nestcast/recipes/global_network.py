@@ -48,6 +48,7 @@ from nestcast.training import Report
 _CONTEXT = {"1d": 112, "1w": 104, "1mo": 12}
 HELD = {"1d": 14, "1w": 4, "1mo": 2}  # periods on which intervals are calibrated, at least
 _FEWEST_HELD = 1000  # series-periods on which they are: few series tell little in few periods
+_HELD_OUT_STEPS = 4_000_000  # series-periods that the network without them sees, at most
 _CLEARLY = 0.02  # nats per cell; losses on what is held back that differ less are not told apart
 _LARGEST_BATCH = 16_384  # series-steps
 _MOST_TIMES = 3  # as many members as the effort says, where each is trained for a shorter time
@@ -60,8 +61,8 @@ _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units
 
 EFFORTS = {
     "quick": Effort(1, Budget(2_500_000, 300)),
-    "standard": Effort(2, Budget(8_000_000, 1500)),
-    "best": Effort(8, Budget(8_000_000, 1500)),
+    "standard": Effort(2, Budget(16_000_000, 1500)),
+    "best": Effort(6, Budget(16_000_000, 1500)),
 }
 
 
@@ -177,8 +178,9 @@ class GlobalNetwork(NetworkRecipe):
         self._learn_base(features, features.length, generator)
         reports = stages(report, len(self.networks) + 1)
         next(reports)
-        for network in self.networks:
-            self._train(network, cases, budget, generator, next(reports))
+        for number, network in enumerate(self.networks):
+            by_item = number % 2 == 1
+            self._train(network, cases, budget, generator, next(reports), by_item=by_item)
 
     def _build(self) -> None:
         super()._build()
@@ -208,8 +210,9 @@ class GlobalNetwork(NetworkRecipe):
         weight = torch.ones(len(panel)) if weight is None else weight
         small = self._settings.base is None and self._family.counts
         recent = features.recent if small else None
-        context = self._settings.context
-        return Cases(features, self._codes(panel), size, weight, named, context, recent)
+        context, schema = self._settings.context, self._settings.schema
+        items = numbered(panel.keys[schema.item])[1] if schema.by_shop else None
+        return Cases(features, self._codes(panel), size, weight, named, context, recent, items)
 
     def _train(
         self,
@@ -219,6 +222,7 @@ class GlobalNetwork(NetworkRecipe):
         generator: np.random.Generator,
         report: Report,
         until: int | None = None,
+        by_item: bool = False,
     ) -> None:
         train_network(
             network,
@@ -229,6 +233,7 @@ class GlobalNetwork(NetworkRecipe):
             report,
             until=until,
             squared=self._settings.squared,
+            by_item=by_item,
             tuning=self._tuning,
         )
 
@@ -249,7 +254,7 @@ class GlobalNetwork(NetworkRecipe):
         self._learn_base(features, until, generator)
         network = ForecastNetwork(self._settings.network)
         watch = Watch(network, held_out, report, _CLEARLY)
-        shorter = replace(budget, steps=budget.steps // 2)
+        shorter = replace(budget, steps=min(budget.steps // 2, _HELD_OUT_STEPS))
         self._train(network, cases, shorter, generator, watch, until)
         watch.restore()
         forecasts = list(held_out.asked(network))
@@ -260,7 +265,9 @@ class GlobalNetwork(NetworkRecipe):
         self._settings = replace(
             self._settings, trust=trust, recent=recent, follow=follow, calibration=calibration
         )
-        return budget.part(watch.share)
+        usual = replace(budget, steps=2 * shorter.steps)
+        cut = usual.part(watch.share)
+        return budget if cut is usual else cut  # what large panels see beyond it hardly repeats
 
     def _learn_base(self, features: Features, until: int, generator: np.random.Generator) -> None:
         """Weigh the simple forecasts by what happened before a period, where there is a base."""

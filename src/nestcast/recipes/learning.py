@@ -16,11 +16,13 @@ from nestcast.data.calendar import Frequency
 from nestcast.model.likelihood import Likelihood, Size
 from nestcast.model.network import ForecastNetwork
 from nestcast.model.recent import Recent
-from nestcast.recipes.batches import batches_of_similar_length
+from nestcast.recipes.batches import batches_of_similar_length, in_random_order
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Progress, Report, TrainingOptions, train
 
 _LARGEST_BATCH = 16_384  # series-steps
+# Series of one item err alike: what batches of whole items teach is noisier, and taken less of.
+_BY_ITEM_BATCH, _BY_ITEM_RATE = 0.5, 2 / 3  # of the usual ones
 _MOST_EPOCHS = 20
 _UNKNOWN_RATE = 0.02  # share of training series whose embedded values are hidden
 _NEARLY_ALL = 0.75  # the last quarter of a training only settles
@@ -69,6 +71,7 @@ class Cases:
         named: which cells to learn from, shape (series, time); None for all.
         context: longest sequence, in periods.
         recent: means of late of some series (batch,) before a period, where these count.
+        items: the item of each series, from 0, where networks may see whole items at once.
     """
 
     features: Inputs
@@ -78,6 +81,7 @@ class Cases:
     named: Tensor | None
     context: int
     recent: Callable[[Tensor, int], Recent] | None = None
+    items: NDArray[np.int64] | None = None
 
     def ends(self, until: int) -> NDArray[np.int64]:
         """The period before `until` after which nothing is to be learned of each series."""
@@ -148,6 +152,7 @@ def train_network(
     *,
     until: int | None = None,
     squared: bool = False,
+    by_item: bool = False,
     tuning: Tuning | None = None,
 ) -> None:
     """Train on every period of every series at once.
@@ -161,6 +166,7 @@ def train_network(
         report: told of progress.
         until: learn from the periods before this one only.
         squared: add the squared error of the mean, relative to the mean square of the target.
+        by_item: see all series of an item at once, where there are items; else in any order.
         tuning: learning rate and weight decay.
     """
     tuning = tuning or Tuning()
@@ -175,6 +181,9 @@ def train_network(
     ahead_at_once = min(horizon, _STEPS_AHEAD)
     steps = int(lengths.sum())
     batch_steps = min(_LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, steps // 50))
+    items, rate = cases.items if by_item else None, tuning.learning_rate
+    if items is not None:
+        batch_steps, rate = round(batch_steps * _BY_ITEM_BATCH), rate * _BY_ITEM_RATE
     share = min(1.0, budget.steps / steps)
     updates = math.ceil(steps * share / batch_steps)
     enough = max(_MOST_EPOCHS, math.ceil(budget.updates / updates))
@@ -189,7 +198,7 @@ def train_network(
         return torch.from_numpy(rows), torch.from_numpy(periods)
 
     def batches() -> list[NDArray[np.int64]]:
-        rows = generator.permutation(available)[: math.ceil(len(available) * share)]
+        rows = in_random_order(available, generator, items)[: math.ceil(len(available) * share)]
         return batches_of_similar_length(rows, lengths, batch_steps, generator)
 
     def loss(rows: NDArray[np.int64]) -> Tensor:
@@ -223,7 +232,7 @@ def train_network(
     ahead = features.ahead(series, periods, torch.arange(horizon))[inside].flatten(0, 1)
     network.standardise(features.past(series, periods)[inside], ahead)
     network.train()
-    options = TrainingOptions(epochs, tuning.learning_rate, tuning.weight_decay)
+    options = TrainingOptions(epochs, rate, tuning.weight_decay)
     train(network.parameters(), batches, loss, options, report)
     network.eval()
 
