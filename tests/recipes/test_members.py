@@ -67,13 +67,13 @@ def test_not_more_than_are_asked_quickly(monkeypatch):
 def test_every_other_network_sees_all_shops_of_an_item_at_once(shops, whole, monkeypatch):
     seen = []
 
-    def train_network(network, family, cases, *rest, until=None, by_item, **options):
+    def train_network(network, family, cases, *rest, until=None, **options):
         if until is None:
-            seen.append((by_item, cases.items is not None))
+            seen.append(cases.items is not None)
 
     monkeypatch.setattr(global_network, "train_network", train_network)
     Forecaster(members=3).fit(store(shops=shops, items=8))
-    assert seen == [(False, whole), (True, whole), (False, whole)]
+    assert seen == [False, whole, False]
 
 
 @pytest.mark.parametrize(("share", "steps"), [(1.0, 40_000_000), (0.5, 4_000_000), (0.0, 0)])

@@ -178,9 +178,10 @@ class GlobalNetwork(NetworkRecipe):
         self._learn_base(features, features.length, generator)
         reports = stages(report, len(self.networks) + 1)
         next(reports)
+        items = numbered(panel.keys[schema.item])[1] if schema.by_shop else None
+        kinds = cases, replace(cases, items=items)
         for number, network in enumerate(self.networks):
-            by_item = number % 2 == 1
-            self._train(network, cases, budget, generator, next(reports), by_item=by_item)
+            self._train(network, kinds[number % 2], budget, generator, next(reports))
 
     def _build(self) -> None:
         super()._build()
@@ -210,9 +211,8 @@ class GlobalNetwork(NetworkRecipe):
         weight = torch.ones(len(panel)) if weight is None else weight
         small = self._settings.base is None and self._family.counts
         recent = features.recent if small else None
-        context, schema = self._settings.context, self._settings.schema
-        items = numbered(panel.keys[schema.item])[1] if schema.by_shop else None
-        return Cases(features, self._codes(panel), size, weight, named, context, recent, items)
+        context = self._settings.context
+        return Cases(features, self._codes(panel), size, weight, named, context, recent)
 
     def _train(
         self,
@@ -222,7 +222,6 @@ class GlobalNetwork(NetworkRecipe):
         generator: np.random.Generator,
         report: Report,
         until: int | None = None,
-        by_item: bool = False,
     ) -> None:
         train_network(
             network,
@@ -233,7 +232,6 @@ class GlobalNetwork(NetworkRecipe):
             report,
             until=until,
             squared=self._settings.squared,
-            by_item=by_item,
             tuning=self._tuning,
         )
 
@@ -267,7 +265,7 @@ class GlobalNetwork(NetworkRecipe):
         )
         usual = replace(budget, steps=2 * shorter.steps)
         cut = usual.part(watch.share)
-        return budget if cut is usual else cut  # what large panels see beyond it hardly repeats
+        return budget if cut is usual else cut  # longer only where nothing got worse
 
     def _learn_base(self, features: Features, until: int, generator: np.random.Generator) -> None:
         """Weigh the simple forecasts by what happened before a period, where there is a base."""

@@ -71,7 +71,7 @@ class Cases:
         named: which cells to learn from, shape (series, time); None for all.
         context: longest sequence, in periods.
         recent: means of late of some series (batch,) before a period, where these count.
-        items: the item of each series, from 0, where networks may see whole items at once.
+        items: the item of each series, from 0, to learn from batches of whole items; else None.
     """
 
     features: Inputs
@@ -152,7 +152,6 @@ def train_network(
     *,
     until: int | None = None,
     squared: bool = False,
-    by_item: bool = False,
     tuning: Tuning | None = None,
 ) -> None:
     """Train on every period of every series at once.
@@ -166,7 +165,6 @@ def train_network(
         report: told of progress.
         until: learn from the periods before this one only.
         squared: add the squared error of the mean, relative to the mean square of the target.
-        by_item: see all series of an item at once, where there are items; else in any order.
         tuning: learning rate and weight decay.
     """
     tuning = tuning or Tuning()
@@ -181,8 +179,8 @@ def train_network(
     ahead_at_once = min(horizon, _STEPS_AHEAD)
     steps = int(lengths.sum())
     batch_steps = min(_LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, steps // 50))
-    items, rate = cases.items if by_item else None, tuning.learning_rate
-    if items is not None:
+    rate = tuning.learning_rate
+    if cases.items is not None:
         batch_steps, rate = round(batch_steps * _BY_ITEM_BATCH), rate * _BY_ITEM_RATE
     share = min(1.0, budget.steps / steps)
     updates = math.ceil(steps * share / batch_steps)
@@ -198,7 +196,8 @@ def train_network(
         return torch.from_numpy(rows), torch.from_numpy(periods)
 
     def batches() -> list[NDArray[np.int64]]:
-        rows = in_random_order(available, generator, items)[: math.ceil(len(available) * share)]
+        rows = in_random_order(available, generator, cases.items)
+        rows = rows[: math.ceil(len(available) * share)]
         return batches_of_similar_length(rows, lengths, batch_steps, generator)
 
     def loss(rows: NDArray[np.int64]) -> Tensor:
