@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nestcast.errors import OptionError
-from nestcast.model.network import ForecastNetwork, NetworkConfig, as_large
+from nestcast.model.network import ForecastNetwork, Head, NetworkConfig, as_large
 from nestcast.model.recurrent import parameters
 
 CONFIG = NetworkConfig(past=9, ahead=6, outputs=2, vocabularies=(7, 40))
@@ -69,6 +69,18 @@ def test_asking_for_one_step_gives_that_step():
     last = torch.tensor([0, 4, 2])
     found = network(past, ahead, codes, last=last)
     torch.testing.assert_close(found, network(past, ahead, codes)[last, torch.arange(3)])
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_head_reads_parts_of_the_state_as_one(layers):
+    parts = torch.randn(5, 3, 6), torch.randn(5, 3, 4), torch.randn(3, 2)
+    whole = torch.cat([*parts[:2], parts[2].expand(5, -1, -1)], dim=-1)
+    of_parts, of_one = Head((6, 4, 2), 7, 8, 2, layers), Head((12,), 7, 8, 2, layers)
+    for weight in of_parts.parameters():
+        torch.nn.init.normal_(weight)
+    of_one.load_state_dict(of_parts.state_dict())
+    ahead = torch.randn(5, 3, 4, 7)
+    torch.testing.assert_close(of_parts(parts, ahead), of_one((whole,), ahead))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "nested:0", "lstm:x"])

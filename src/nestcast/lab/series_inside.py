@@ -153,18 +153,19 @@ def _influences(
     forecaster: Forecaster, network: ForecastNetwork, given: Question
 ) -> tuple[np.ndarray, np.ndarray]:
     """The mean of each period ahead, and how much each step matters to it."""
-    x, static, ahead = network.inputs(given.past, given.ahead, given.codes)
-    x = x.detach().requires_grad_()
-    raw = network.read(x, static, ahead, given.last)
+    seen, static, ahead = network.inputs(given.past, given.ahead, given.codes)
+    seen = seen.detach().requires_grad_()
+    raw = network.read(seen, static, ahead, given.last)
     mean = forecaster.global_network.mean(raw, given.size)[0]
-    rows = [torch.autograd.grad(one, x, retain_graph=True)[0][:, 0].norm(dim=-1) for one in mean]
+    rows = [torch.autograd.grad(one, seen, retain_graph=True)[0][:, 0].norm(dim=-1) for one in mean]
     return mean.detach().numpy(), torch.stack(rows).numpy()
 
 
 @torch.no_grad()
 def _read(network: ForecastNetwork, given: Question) -> list[list[Trace]]:
     """Traces of every series, each as long as it is."""
-    x, static, _ = network.inputs(given.past, given.ahead, given.codes)
+    seen, static, _ = network.inputs(given.past, given.ahead, given.codes)
+    x = network.encoder_input(seen, static)
     first = network.encoder.first(static)
     h, c = first if isinstance(first, tuple) else (first, None)
     return [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from nestcast.errors import OptionError
 from nestcast.model.recurrent import Cell, hidden_size_for, parameters
@@ -87,7 +89,7 @@ class ForecastNetwork(nn.Module):
         self.encoder_inputs = width = config.past + config.ahead + self.statics
         self.encoder = Encoder(config, width, self.statics)
         self.dropout = nn.Dropout(config.dropout)
-        known = config.hidden_size + width
+        known = config.hidden_size, config.past + config.ahead, self.statics
         self.head = Head(known, config.ahead, config.head_size, config.outputs, config.head_layers)
         for embedding in self.embeddings:
             nn.init.normal_(embedding.weight, std=0.1)  # type: ignore[arg-type]
@@ -120,18 +122,17 @@ class ForecastNetwork(nn.Module):
         Returns:
             Shape (steps, batch, periods ahead, outputs), without steps if `last` is given.
         """
-        x, static, ahead = self.inputs(past, ahead, codes)
-        return self.read(x, static, ahead, last)
+        return self.read(*self.inputs(past, ahead, codes), last)
 
     def inputs(self, past: Tensor, ahead: Tensor, codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the encoder reads at each step, what the series is, and the periods ahead.
+        """What is known at each step, what the series is, and the periods ahead.
 
         Args:
             past, ahead, codes: as `forward` takes them.
 
         Returns:
-            Shape (steps, batch, inputs) and (batch, static), and `ahead`; past and ahead are then
-            in standard deviations.
+            Shape (steps, batch, past + ahead) and (batch, static), and `ahead`, all but static in
+            standard deviations.
         """
         past = self._standard("past", past).clamp(self.past_low, self.past_high)
         ahead = self._standard("ahead", ahead).clamp(self.ahead_low, self.ahead_high)
@@ -140,8 +141,7 @@ class ForecastNetwork(nn.Module):
             + [embed(code) for embed, code in zip(self.embeddings, codes.T, strict=True)],
             dim=-1,
         )
-        x = torch.cat([past, ahead[:, :, 0], static.expand(len(past), -1, -1)], dim=-1)
-        return x, static, ahead
+        return torch.cat([past, ahead[:, :, 0]], dim=-1), static, ahead
 
     def _standard(self, name: str, features: Tensor) -> Tensor:
         """Features in standard deviations."""
@@ -149,13 +149,20 @@ class ForecastNetwork(nn.Module):
         spread: Tensor = getattr(self, f"{name}_spread")
         return ((features - center) / spread).clamp(-_FARTHEST, _FARTHEST)
 
-    def read(self, x: Tensor, static: Tensor, ahead: Tensor, last: Tensor | None = None) -> Tensor:
+    @staticmethod
+    def encoder_input(seen: Tensor, static: Tensor) -> Tensor:
+        """What the encoder reads, shape (steps, batch, inputs), of what `inputs` gives."""
+        return torch.cat([seen, static.expand(len(seen), -1, -1)], dim=-1)
+
+    def read(
+        self, seen: Tensor, static: Tensor, ahead: Tensor, last: Tensor | None = None
+    ) -> Tensor:
         """From what `inputs` gives to what `forward` returns."""
-        state = torch.cat([self.dropout(self.encoder(x, static)), x], dim=-1)
+        hidden = self.dropout(self.encoder(self.encoder_input(seen, static), static))
         if last is not None:
-            series = torch.arange(len(last))
-            state, ahead = state[last, series], ahead[last, series]
-        raw: Tensor = self.head(state, ahead)
+            at = last, torch.arange(len(last))
+            hidden, seen, ahead = hidden[at], seen[at], ahead[at]
+        raw: Tensor = self.head((hidden, seen, static), ahead)
         return raw
 
 
@@ -232,33 +239,51 @@ class Head(nn.Module):
     starts from the forecast which the likelihood makes of zeros.
 
     Args:
-        state, ahead: features of the state, and of a period ahead.
+        state: features of each part of the state.
+        ahead: features of a period ahead.
         hidden: units of the first hidden layer.
         outputs: raw numbers.
         layers: how many hidden layers; the second has half as many units.
     """
 
-    def __init__(self, state: int, ahead: int, hidden: int, outputs: int, layers: int) -> None:
+    def __init__(
+        self, state: tuple[int, ...], ahead: int, hidden: int, outputs: int, layers: int
+    ) -> None:
         super().__init__()
-        self.from_state = nn.Linear(state, hidden)
+        self.parts = state
+        self.from_state = nn.Linear(sum(state), hidden)
         self.from_ahead = nn.Linear(ahead, hidden, bias=False)
         last = hidden if layers == 1 else max(1, hidden // 2)
         self.middle = (
             nn.Identity() if layers == 1 else nn.Sequential(nn.Linear(hidden, last), nn.ReLU())
         )
         self.last = nn.Linear(last, outputs)
-        self.skip_state = nn.Linear(state, outputs, bias=False)
+        self.skip_state = nn.Linear(sum(state), outputs, bias=False)
         self.skip_ahead = nn.Linear(ahead, outputs, bias=False)
         for layer in (self.last, self.skip_state, self.skip_ahead):
             nn.init.zeros_(layer.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, state: Tensor, ahead: Tensor) -> Tensor:
-        """Shape (..., periods ahead, outputs) from (..., state) and (..., periods ahead, ahead)."""
-        hidden = (self.from_state(state)[..., None, :] + self.from_ahead(ahead)).relu()
-        linear = self.skip_state(state)[..., None, :] + self.skip_ahead(ahead)
-        raw: Tensor = self.last(self.middle(hidden)) + linear
+    def forward(self, state: tuple[Tensor, ...], ahead: Tensor) -> Tensor:
+        """Raw numbers of each period ahead.
+
+        Args:
+            state: its parts, shape (..., features); they are broadcast.
+            ahead: shape (..., periods ahead, features).
+
+        Returns:
+            Shape (..., periods ahead, outputs).
+        """
+        hidden = self._of(state, self.from_state)[..., None, :] + self.from_ahead(ahead)
+        straight = self._of(state, self.skip_state)[..., None, :] + self.skip_ahead(ahead)
+        raw: Tensor = self.last(self.middle(hidden.relu())) + straight
         return raw
+
+    def _of(self, state: tuple[Tensor, ...], layer: nn.Linear) -> Tensor:
+        """The layer on all parts; nothing is derived for parts that are only given."""
+        weights = layer.weight.split(self.parts, dim=1)  # type: ignore[no-untyped-call]
+        biases = [None] * (len(state) - 1) + [layer.bias]
+        return reduce(torch.add, map(linear, state, weights, biases))
 
 
 def as_large(config: NetworkConfig, cell: str) -> NetworkConfig:

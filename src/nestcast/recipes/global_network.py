@@ -61,8 +61,8 @@ _UNIT = 3.0  # typical targets that one raw unit is, where errors count in units
 
 EFFORTS = {
     "quick": Effort(1, Budget(2_500_000, 300)),
-    "standard": Effort(2, Budget(14_000_000, 1500)),
-    "best": Effort(6, Budget(14_000_000, 1500)),
+    "standard": Effort(2, Budget(18_000_000, 1500)),
+    "best": Effort(6, Budget(18_000_000, 1500)),
 }
 
 

@@ -182,10 +182,11 @@ def train_network(
     rate = tuning.learning_rate
     if cases.items is not None:
         batch_steps, rate = round(batch_steps * _BY_ITEM_BATCH), rate * _BY_ITEM_RATE
-    share = min(1.0, budget.steps / steps)
-    updates = math.ceil(steps * share / batch_steps)
+    passes = budget.steps / steps
+    updates = math.ceil(steps * min(1.0, passes) / batch_steps)
     enough = max(_MOST_EPOCHS, math.ceil(budget.updates / updates))
-    epochs = min(max(1, round(budget.steps / steps)), enough)
+    epochs = min(math.ceil(passes), enough)
+    share = min(1.0, passes / epochs)
 
     def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Series and the periods of their steps, a random stretch of each long history."""
