@@ -24,7 +24,7 @@ def test_training_sees_as_many_series_periods_as_its_budget_says(passes, monkeyp
         return 0.0
 
     def hold_out(recipe, cases, generator, report):
-        steps["of each"] = cases.lengths(len(panel.calendar))
+        steps["of each"] = cases.sequences(len(panel.calendar), generator).lengths
         return Budget(round(passes * steps["of each"].sum()), 1)
 
     monkeypatch.setattr(learning, "train", train)

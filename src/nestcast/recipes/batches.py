@@ -1,13 +1,66 @@
-"""Cutting series into batches of sequences of similar length."""
+"""What a training sees: stretches of series, in batches of similar length."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """One for each series, drawn anew whenever it is seen.
+
+    Args:
+        start, ends: the first period of each series and the one before which it ends, shape
+            (series,).
+        lengths: steps of its sequence, no more than there are periods; none to leave it out.
+        generator: for what is drawn.
+        items: the item of every series, from 0, to see all series of an item at once.
+    """
+
+    start: Rows
+    ends: Rows
+    lengths: Rows
+    generator: np.random.Generator
+    items: Rows | None = None
+
+    @property
+    def steps(self) -> int:
+        """Of all sequences together."""
+        return int(self.lengths.sum())
+
+    def batches(self, batch_steps: int, share: float) -> list[Rows]:
+        """Batches of so many steps of a share of the series; see `batches_of_similar_length`."""
+        rows = in_random_order(self._available(), self.generator, self.items)
+        rows = rows[: math.ceil(len(rows) * share)]
+        return batches_of_similar_length(rows, self.lengths, batch_steps, self.generator)
+
+    def sample(self, most: int) -> tuple[Tensor, Tensor]:
+        """At most so many series and their periods, as `of` gives them."""
+        return self.of(self.generator.permutation(self._available())[:most])
+
+    def _available(self) -> Rows:
+        return np.flatnonzero(self.lengths > 0)
+
+    def of(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Some series and the periods of their steps, a random stretch of each long history.
+
+        Returns:
+            Shape (batch,) and (steps, batch); a shorter sequence goes on after its end.
+        """
+        start, lengths = self.start[rows], self.lengths[rows]
+        slack = self.ends[rows] - start - lengths
+        first = start + self.generator.integers(0, slack + 1)
+        periods = first + np.arange(lengths.max())[:, None]
+        return torch.from_numpy(rows), torch.from_numpy(periods)
 
 
 def batches_of_similar_length(

@@ -246,7 +246,7 @@ class GlobalNetwork(NetworkRecipe):
         held = min(max(horizon, HELD[features.freq], enough), features.length // 4)
         until = features.length - held
         held_out = HoldOut(cases, self._family, until, self._settings.squared, generator)
-        if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
+        if len(held_out) == 0 or cases.sequences(until, generator).steps == 0:
             return budget
         assert isinstance(features, Features)
         self._learn_base(features, until, generator)

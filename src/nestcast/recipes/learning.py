@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from nestcast.data.calendar import Frequency
 from nestcast.model.likelihood import Likelihood, Size
 from nestcast.model.network import ForecastNetwork
 from nestcast.model.recent import Recent
-from nestcast.recipes.batches import batches_of_similar_length, in_random_order
+from nestcast.recipes.batches import Sequences
 from nestcast.recipes.tuning import Tuning
 from nestcast.training import Progress, Report, TrainingOptions, train
 
@@ -83,17 +84,15 @@ class Cases:
     recent: Callable[[Tensor, int], Recent] | None = None
     items: NDArray[np.int64] | None = None
 
-    def ends(self, until: int) -> NDArray[np.int64]:
-        """The period before `until` after which nothing is to be learned of each series."""
-        if self.named is None:
-            return np.full(len(self.features.start), until)
-        named = self.named[:, :until].numpy()
-        return np.where(named.any(axis=1), until - named[:, ::-1].argmax(axis=1), 0)
-
-    def lengths(self, until: int) -> NDArray[np.int64]:
-        """Steps of each series that forecast a period before its end."""
-        lengths = np.minimum(self.ends(until) - self.features.start.numpy(), self.context)
-        return np.asarray(np.maximum(lengths, 0))
+    def sequences(self, until: int, generator: np.random.Generator) -> Sequences:
+        """Steps of each series that forecast a period before `until` from which can be learned."""
+        start = self.features.start.numpy()
+        ends = np.full(len(start), until)
+        if self.named is not None:
+            named = self.named[:, :until].numpy()
+            ends = np.where(named.any(axis=1), until - named[:, ::-1].argmax(axis=1), 0)
+        lengths = np.clip(ends - start, 0, self.context)
+        return Sequences(start, ends, lengths, generator, self.items)
 
 
 @dataclass(frozen=True)
@@ -113,6 +112,14 @@ class Budget:
         if share > _NEARLY_ALL:
             return self
         return Budget(math.ceil(self.steps * share), math.ceil(self.updates * share))
+
+    def spent(self, steps: int, batch_steps: int) -> tuple[int, float]:
+        """How often to pass through so many steps in such batches, and through which share."""
+        passes = self.steps / steps
+        updates = math.ceil(steps * min(1.0, passes) / batch_steps)
+        enough = max(_MOST_EPOCHS, math.ceil(self.updates / updates))
+        epochs = min(math.ceil(passes), enough)
+        return epochs, min(1.0, passes / epochs)
 
 
 @dataclass(frozen=True)
@@ -170,39 +177,22 @@ def train_network(
     tuning = tuning or Tuning()
     features = cases.features
     until = features.length if until is None else until
-    lengths, ends = cases.lengths(until), cases.ends(until)
-    available = np.flatnonzero(lengths > 0)
+    sequences = cases.sequences(until, generator)
     network.eval()
-    if len(available) == 0 or budget.steps == 0:
+    if sequences.steps == 0 or budget.steps == 0:
         return
     horizon = features.horizon
     ahead_at_once = min(horizon, _STEPS_AHEAD)
-    steps = int(lengths.sum())
-    batch_steps = min(_LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, steps // 50))
+    batch_steps = min(
+        _LARGEST_BATCH // max(1, ahead_at_once // 2), max(1024, sequences.steps // 50)
+    )
     rate = tuning.learning_rate
     if cases.items is not None:
         batch_steps, rate = round(batch_steps * _BY_ITEM_BATCH), rate * _BY_ITEM_RATE
-    passes = budget.steps / steps
-    updates = math.ceil(steps * min(1.0, passes) / batch_steps)
-    enough = max(_MOST_EPOCHS, math.ceil(budget.updates / updates))
-    epochs = min(math.ceil(passes), enough)
-    share = min(1.0, passes / epochs)
-
-    def sequences(rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Series and the periods of their steps, a random stretch of each long history."""
-        start = features.start.numpy()[rows]
-        slack = ends[rows] - start - lengths[rows]
-        first = start + generator.integers(0, slack + 1)
-        periods = first + np.arange(lengths[rows].max())[:, None]
-        return torch.from_numpy(rows), torch.from_numpy(periods)
-
-    def batches() -> list[NDArray[np.int64]]:
-        rows = in_random_order(available, generator, cases.items)
-        rows = rows[: math.ceil(len(available) * share)]
-        return batches_of_similar_length(rows, lengths, batch_steps, generator)
+    epochs, share = budget.spent(sequences.steps, batch_steps)
 
     def loss(rows: NDArray[np.int64]) -> Tensor:
-        series, periods = sequences(rows)
+        series, periods = sequences.of(rows)
         ahead = np.sort(generator.permutation(horizon - 1)[: ahead_at_once - 1] + 1)
         wanted = torch.from_numpy(np.append(0, ahead))
         target, known = features.targets(series, periods, wanted)
@@ -226,13 +216,14 @@ def train_network(
             value = value + (error * used).sum() / total / features.power
         return value
 
-    series, periods = sequences(generator.permutation(available)[:4096])
+    series, periods = sequences.sample(4096)
     inside = periods < until
     periods = periods.clamp(max=features.length)
     ahead = features.ahead(series, periods, torch.arange(horizon))[inside].flatten(0, 1)
     network.standardise(features.past(series, periods)[inside], ahead)
     network.train()
     options = TrainingOptions(epochs, rate, tuning.weight_decay)
+    batches = partial(sequences.batches, batch_steps, share)
     train(network.parameters(), batches, loss, options, report)
     network.eval()
 

@@ -168,7 +168,7 @@ class RateNetwork(NetworkRecipe):
         horizon = self._settings.schema.horizon
         until = features.length - min(max(horizon, _HELD), features.length // 4)
         held_out = HoldOut(cases, self._family, until, False, generator)
-        if len(held_out) == 0 or not (cases.lengths(until) > 0).any():
+        if len(held_out) == 0 or cases.sequences(until, generator).steps == 0:
             return budget
         network = ForecastNetwork(self._settings.network)
         watch = Watch(network, held_out, report)
