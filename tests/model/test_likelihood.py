@@ -63,6 +63,17 @@ def test_a_size_is_taken_apart_and_expanded_as_a_whole() -> None:
     assert Size(size.level, size.unit).expand(-1, 4).noise == 1
 
 
+@pytest.mark.parametrize("family", FAMILIES.values())
+def test_the_mean_of_several_is_the_mean_of_their_means(family: type) -> None:
+    raw, size = _cells(family.parameters)
+    several = torch.stack([raw, raw.flip(0), raw / 2])
+    torch.testing.assert_close(family().pooled(several[:1]), raw)
+    if family in (Hurdle, Quantiles):  # other raw numbers change their means too, and not in a line
+        several[..., [k for k in range(family.parameters) if k != family.location]] = 0
+    means = torch.stack([family().mean(one, size) for one in several])
+    torch.testing.assert_close(family().mean(family().pooled(several), size), means.mean(dim=0))
+
+
 @pytest.mark.parametrize("family", COUNTS)
 def test_cdf_and_quantiles_of_counts_follow_from_the_probabilities(family: type) -> None:
     raw, size = _cells(family.parameters)

@@ -122,6 +122,7 @@ class Tweedie(Likelihood):
     name = "tweedie"
     parameters = 2
     counts = False
+    log_link = True
 
     def _rate_and_purchase(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         """Mean number of purchases, and mean size of one."""

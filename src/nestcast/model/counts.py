@@ -46,6 +46,7 @@ class NegativeBinomial(Likelihood):
     name = "negative-binomial"
     parameters = 2
     counts = True
+    log_link = True
 
     def _mean_and_dispersion(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         return positive_mean(raw[..., 0], size), dispersion(raw[..., 1], size)
@@ -80,6 +81,7 @@ class Poisson(Likelihood):
     name = "poisson"
     parameters = 1
     counts = True
+    log_link = True
 
     def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
         """Log-probability of counts `y` >= 0."""
@@ -124,6 +126,7 @@ class ZeroInflated(Likelihood):
     name = "zero-inflated"
     parameters = 3
     counts = True
+    log_link = True
 
     def _parts(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and dispersion where it counts, and the logit of the probability that it does."""
@@ -175,6 +178,7 @@ class Hurdle(Likelihood):
     name = "hurdle"
     parameters = 3
     counts = True
+    log_link = True
 
     def _parts(self, raw: Tensor, size: Size) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The negative binomial, the log-probability of its 0, and the logit of there being any."""

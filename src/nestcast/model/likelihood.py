@@ -6,6 +6,7 @@ zeros stand for a mean equal to the level of the series.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Likelihood(ABC):
     parameters: ClassVar[int]  # raw outputs that describe one distribution
     counts: ClassVar[bool]  # whether it is one of 0, 1, 2, ...
     location: ClassVar[int] = 0  # which raw output moves it
+    log_link: ClassVar[bool] = False  # whether that one is the logarithm of a factor
 
     @abstractmethod
     def log_prob(self, raw: Tensor, size: Size, y: Tensor) -> Tensor:
@@ -73,6 +75,18 @@ class Likelihood(ABC):
     @abstractmethod
     def quantile(self, raw: Tensor, size: Size, probabilities: Doubles) -> Floats:
         """Smallest value whose cumulative probability reaches each level, shape (..., n)."""
+
+    def pooled(self, raw: Tensor) -> Tensor:
+        """Raw outputs of one distribution between those of several, along the first axis.
+
+        Where the location is a logarithm, what it stands for is averaged: the mean of a mixture is
+        the mean of means.
+        """
+        pooled = raw.mean(dim=0)
+        if self.log_link:
+            total = raw[..., self.location].logsumexp(dim=0)
+            pooled[..., self.location] = total - math.log(len(raw))
+        return pooled
 
     def trusted(self, raw: Tensor, trust: float) -> Tensor:
         """Raw outputs of a distribution moved less far from the level, for a trust from 0 to 1."""

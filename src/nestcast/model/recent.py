@@ -5,7 +5,7 @@ it is hardly more than how many there have been of late, but networks, which lea
 together, make too little even of that. How all of them move from one period to another, with the
 weekday for one, networks may know better, or may have learned by heart what moved all series in a
 few past periods: how far both follow it, means of late and networks, is learned from the periods
-held back. Both are averaged in logarithms, as networks are.
+held back. Both are averaged in logarithms.
 
 Source: Bates and Granger, "The combination of forecasts" (1969).
 """

@@ -312,7 +312,7 @@ class GlobalNetwork(NetworkRecipe):
         largest = _LARGEST_BATCH // max(1, horizon // 2)
         late = self._level_of_late(cases, count, horizon)
         for part in batches_of_similar_length(np.arange(len(rows)), steps, largest):
-            raw, size = ask(self.networks, cases, rows[part], features.length, horizon)
+            raw, size = ask(self.networks, family, cases, rows[part], features.length, horizon)
             raw = family.trusted(raw, settings.trust)
             level = size.level[:, 0].double().numpy()
             size = size.expand(-1, horizon)
@@ -333,7 +333,7 @@ class GlobalNetwork(NetworkRecipe):
         if cases.recent is None or self._settings.recent == 0 or count == 0:
             return torch.ones(horizon)
         some = np.linspace(0, count - 1, min(count, _ENOUGH)).astype(np.int64)
-        raw, size = ask(self.networks, cases, some, cases.features.length, horizon)
+        raw, size = ask(self.networks, self._family, cases, some, cases.features.length, horizon)
         said = self._family.mean(raw, size.expand(-1, horizon))
         return cases.recent(torch.from_numpy(some), cases.features.length).level_of(said)
 

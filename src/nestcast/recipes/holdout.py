@@ -214,7 +214,7 @@ class HoldOut:
             ahead = min(features.horizon, features.length - origin)
             level = None  # of means of late; any of the parts tells it as well
             for part in np.array_split(some, -(-len(some) // _BATCH)):
-                raw, size = ask([network], self._cases, part, origin, ahead)
+                raw, size = ask([network], self._family, self._cases, part, origin, ahead)
                 size = size.expand(-1, ahead)
                 series, at = torch.from_numpy(part), torch.full((1, len(part)), origin)
                 target, known = features.targets(series, at, torch.arange(ahead))

@@ -272,12 +272,18 @@ def question(cases: Cases, rows: NDArray[np.int64], origin: int, ahead: int) -> 
 
 
 def ask(
-    networks: list[ForecastNetwork], cases: Cases, rows: NDArray[np.int64], origin: int, ahead: int
+    networks: list[ForecastNetwork],
+    family: Likelihood,
+    cases: Cases,
+    rows: NDArray[np.int64],
+    origin: int,
+    ahead: int,
 ) -> tuple[Tensor, Size]:
-    """Raw outputs for the periods from an origin on, averaged over networks, and the sizes.
+    """Raw outputs for the periods from an origin on, pooled over networks, and the sizes.
 
     Args:
         networks: trained ones.
+        family: of what they say.
         cases, rows, origin, ahead: see `question`.
 
     Returns:
@@ -287,5 +293,5 @@ def ask(
         given = question(cases, rows, origin, ahead)
         raw = torch.stack(
             [network(given.past, given.ahead, given.codes, given.last) for network in networks]
-        ).mean(dim=0)
-    return raw, given.size
+        )
+        return family.pooled(raw), given.size

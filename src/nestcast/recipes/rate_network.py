@@ -198,7 +198,9 @@ class RateNetwork(NetworkRecipe):
         rows, position = np.unique(at, return_inverse=True)
         mean = np.empty((len(rows), horizon))
         for part in np.array_split(np.arange(len(rows)), len(rows) // _AT_ONCE + 1):
-            raw, size = ask(self.networks, cases, rows[part], features.length, horizon)
+            raw, size = ask(
+                self.networks, self._family, cases, rows[part], features.length, horizon
+            )
             mean[part] = _rates(raw, size, self._settings.trust)
         step = np.arange(1.0, horizon + 1)
         dispersion = self._settings.dispersion
