@@ -1,8 +1,12 @@
+import numpy as np
 import pytest
 import torch
 
-from nestcast.recipes.holdout import Watch
+from nestcast.model.counts import NegativeBinomial
+from nestcast.recipes.global_network import GlobalNetwork
+from nestcast.recipes.holdout import HoldOut, Watch
 from nestcast.training import Progress, silent
+from tests.panels import store
 
 
 class Losses:
@@ -45,3 +49,30 @@ def test_training_is_cut_short_only_where_it_clearly_was_better(losses, share, w
 def test_without_a_margin_the_best_is_kept():
     losses = [9, 8, 7, 3, 2, 1.00, 1.1, 1.1, 1.04]
     assert watched(losses, 0.0) == (pytest.approx(0.5), 6)
+
+
+@pytest.mark.usefixtures("short_training")
+def test_how_training_goes_on_is_told_by_likelihood_also_where_squared_errors_are_learned_from(
+    monkeypatch,
+):
+    told = []
+    loss = HoldOut.loss
+
+    def listening(held_out, network):
+        losses, weights = [], []
+        for held in held_out.asked(network):
+            assert held.known.all()
+            losses.append(-NegativeBinomial().log_prob(held.raw, held.size, held.target))
+            weights.append(weight[held.rows, None])
+        expected = np.average(torch.cat(losses), weights=torch.cat(weights))
+        told.append((loss(held_out, network), expected))
+        return told[-1][0]
+
+    panel = store(shops=6, items=30)
+    panel = panel.take(panel.start == 0)
+    weight = torch.ones(len(panel))
+    monkeypatch.setattr(HoldOut, "loss", listening)
+    GlobalNetwork(squared=True).fit(panel, panel.keys, 1, silent)
+    found, expected = np.transpose(told)
+    assert len(found) > 4
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

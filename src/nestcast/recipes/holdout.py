@@ -89,11 +89,15 @@ class HoldOut:
         return sum(map(len, self._rows.values()))
 
     def loss(self, network: ForecastNetwork) -> float:
-        """Mean loss per cell on some of the series."""
+        """Mean negative log-likelihood per cell on some of the series, in nats.
+
+        The squared error, which a few cells decide, would tell little of how training goes on.
+        """
         total = count = 0.0
         for held in self.asked(network, _MOST_JUDGED):
             used = self._used(held)
-            total += float((self._losses(held, held.raw) * used).sum())
+            loss = -self._family.log_prob(held.raw, held.size, held.target)
+            total += float((loss * used).sum())
             count += float(used.sum())
         return total / max(count, 1e-9)
 
