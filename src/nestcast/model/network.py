@@ -268,7 +268,7 @@ class Head(nn.Module):
         """Raw numbers of each period ahead.
 
         Args:
-            state: its parts, shape (..., features); they are broadcast.
+            state: its parts, shape (..., features); what is the same for all steps has no step.
             ahead: shape (..., periods ahead, features).
 
         Returns:
@@ -280,7 +280,7 @@ class Head(nn.Module):
         return raw
 
     def _of(self, state: tuple[Tensor, ...], layer: nn.Linear) -> Tensor:
-        """The layer on all parts; nothing is derived for parts that are only given."""
+        """The layer on all parts: taken apart, those that are only given need no gradient."""
         weights = layer.weight.split(self.parts, dim=1)  # type: ignore[no-untyped-call]
         biases = [None] * (len(state) - 1) + [layer.bias]
         return reduce(torch.add, map(linear, state, weights, biases))
