@@ -47,9 +47,6 @@ class Sequences:
         """At most so many series and their periods, as `of` gives them."""
         return self.of(self.generator.permutation(self._available())[:most])
 
-    def _available(self) -> Rows:
-        return np.flatnonzero(self.lengths > 0)
-
     def of(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Some series and the periods of their steps, a random stretch of each long history.
 
@@ -61,6 +58,9 @@ class Sequences:
         first = start + self.generator.integers(0, slack + 1)
         periods = first + np.arange(lengths.max())[:, None]
         return torch.from_numpy(rows), torch.from_numpy(periods)
+
+    def _available(self) -> Rows:
+        return np.flatnonzero(self.lengths > 0)
 
 
 def batches_of_similar_length(
