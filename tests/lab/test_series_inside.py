@@ -55,8 +55,7 @@ def test_traces_are_of_the_encoder_from_its_own_first_state(fitted):
     [network] = forecaster.global_network.networks
     given = forecaster.question(panel, ONE)
     with torch.no_grad():
-        seen, static, _ = network.inputs(given.past, given.ahead, given.codes)
-        x = network.encoder_input(seen, static)
+        x, static, _ = network.inputs(given.past, given.ahead, given.codes)
         whole = network.encoder(x, static)[:, 0]
     assert network.encoder.begin is not None
     first = network.encoder.first(static)

@@ -56,7 +56,7 @@ def test_inputs_beyond_what_was_seen_are_taken_as_the_ends_of_it():
 @pytest.mark.parametrize("cell", ["nested:2", "lstm:2", "gru:2"])
 def test_the_first_state_knows_what_the_series_is(cell):
     network = ForecastNetwork(as_large(CONFIG, cell)).eval()
-    x, static = torch.zeros(1, 2, network.encoder_inputs), torch.zeros(2, network.statics)
+    x, static = torch.zeros(1, 2, CONFIG.past + CONFIG.ahead), torch.zeros(2, network.statics)
     static[1] = 1
     hidden = network.encoder(x, static)
     assert (hidden[0, 0] != hidden[0, 1]).any()

@@ -164,8 +164,7 @@ def _influences(
 @torch.no_grad()
 def _read(network: ForecastNetwork, given: Question) -> list[list[Trace]]:
     """Traces of every series, each as long as it is."""
-    seen, static, _ = network.inputs(given.past, given.ahead, given.codes)
-    x = network.encoder_input(seen, static)
+    x, static, _ = network.inputs(given.past, given.ahead, given.codes)
     first = network.encoder.first(static)
     h, c = first if isinstance(first, tuple) else (first, None)
     return [

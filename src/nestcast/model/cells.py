@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestcast.data.keys import Keys
-from nestcast.data.panel import Panel
+from nestcast.data.panel import Floats, Panel
 from nestcast.errors import OptionError
 from nestcast.model.groups import Grouping
-from nestcast.model.population import from_listing
+from nestcast.model.population import from_listing, with_series
 
 _NEARLY_ALL = 0.9
 _LARGEST_GRID = 50_000_000
@@ -157,3 +157,31 @@ def listed_pairs(panel: Panel, most: int, generator: np.random.Generator) -> tup
         rows, columns = rows[drawn], columns[drawn]
     values = first_values[rows], second_values[columns]
     return Keys(dict(zip(panel.keys.names, values, strict=True))), share
+
+
+def learned_from(
+    panel: Panel, asked: Keys, generator: np.random.Generator
+) -> tuple[Panel, Floats, NDArray[np.bool_] | None]:
+    """The series to learn from, how many each one stands for, and which of their cells count.
+
+    Who asks for a grid of shops and items gets a model of such grids: in every period all pairs
+    whose shop and item both sold then, most of which never sold. As many of those as there are
+    others are drawn, and weigh the more.
+
+    Args:
+        panel: what was read.
+        asked: the series to forecast.
+        generator: for the draw.
+
+    Returns:
+        The series, a weight for each, and for a grid the cells, shape (series, time).
+    """
+    grid = names_grid(asked, panel)
+    panel = with_series(panel, asked)[0]
+    weight = np.ones(len(panel), np.float32)
+    if not grid or len(asked.names) != 2:
+        return panel, weight, None
+    pairs, share = listed_pairs(panel, len(panel), generator)
+    panel = with_series(panel, pairs)[0]
+    weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
+    return panel, weight, cells_like(panel, grid).asked

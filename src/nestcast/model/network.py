@@ -86,10 +86,10 @@ class ForecastNetwork(nn.Module):
             self.register_buffer(f"{name}_low", torch.full((size,), -_FARTHEST))
             self.register_buffer(f"{name}_high", torch.full((size,), _FARTHEST))
         self.statics = sum(widths)
-        self.encoder_inputs = width = config.past + config.ahead + self.statics
-        self.encoder = Encoder(config, width, self.statics)
+        seen = config.past + config.ahead
+        self.encoder = Encoder(config, seen, self.statics)
         self.dropout = nn.Dropout(config.dropout)
-        known = config.hidden_size, config.past + config.ahead, self.statics
+        known = config.hidden_size, seen, self.statics
         self.head = Head(known, config.ahead, config.head_size, config.outputs, config.head_layers)
         for embedding in self.embeddings:
             nn.init.normal_(embedding.weight, std=0.1)  # type: ignore[arg-type]
@@ -149,16 +149,11 @@ class ForecastNetwork(nn.Module):
         spread: Tensor = getattr(self, f"{name}_spread")
         return ((features - center) / spread).clamp(-_FARTHEST, _FARTHEST)
 
-    @staticmethod
-    def encoder_input(seen: Tensor, static: Tensor) -> Tensor:
-        """What the encoder reads, shape (steps, batch, inputs), of what `inputs` gives."""
-        return torch.cat([seen, static.expand(len(seen), -1, -1)], dim=-1)
-
     def read(
         self, seen: Tensor, static: Tensor, ahead: Tensor, last: Tensor | None = None
     ) -> Tensor:
         """From what `inputs` gives to what `forward` returns."""
-        hidden = self.dropout(self.encoder(self.encoder_input(seen, static), static))
+        hidden = self.dropout(self.encoder(seen, static))
         if last is not None:
             at = last, torch.arange(len(last))
             hidden, seen, ahead = hidden[at], seen[at], ahead[at]

@@ -17,7 +17,7 @@ from nestcast.data.panel import Panel
 from nestcast.errors import ModelError, OptionError
 from nestcast.model.base import Base
 from nestcast.model.calibration import Calibration
-from nestcast.model.cells import cells_like, listed_pairs, names_grid
+from nestcast.model.cells import learned_from
 from nestcast.model.families import likelihood
 from nestcast.model.features import Features
 from nestcast.model.groups import column
@@ -149,7 +149,9 @@ class GlobalNetwork(NetworkRecipe):
         """See `Recipe.fit`."""
         generator = np.random.default_rng(int(torch.randint(2**31, ()).item()))
         schema = schema_of(panel, horizon, known_assortment=self._known_assortment, asked=asked)
-        panel, weight, named = _population(panel, asked, generator)
+        panel, weights, cells = learned_from(panel, asked, generator)
+        weight = torch.from_numpy(weights)
+        named = None if cells is None else torch.from_numpy(cells)
         family = self._wanted_family or ("negative-binomial" if panel.is_count else "student-t")
         features = Features(panel, schema)
         past, ahead = features.sizes()
@@ -370,26 +372,6 @@ class GlobalNetwork(NetworkRecipe):
         panel = with_name_parts(panel)[0]
         vocabularies = self._settings.schema.vocabularies
         return embedded(panel, {name: column(panel, name) for name in vocabularies}, vocabularies)
-
-
-def _population(
-    panel: Panel, asked: Keys, generator: np.random.Generator
-) -> tuple[Panel, Tensor, Tensor | None]:
-    """The series to learn from, how many each one stands for, and which of their cells count.
-
-    Who asks for a grid of shops and items gets a model of such grids: in every period all pairs
-    whose shop and item both sold then, most of which never sold. As many of those as there are
-    others are drawn, and weigh the more.
-    """
-    grid = names_grid(asked, panel)
-    panel = with_series(panel, asked)[0]
-    weight = np.ones(len(panel), np.float32)
-    if not grid or len(asked.names) != 2:
-        return panel, torch.from_numpy(weight), None
-    pairs, share = listed_pairs(panel, len(panel), generator)
-    panel = with_series(panel, pairs)[0]
-    weight = np.append(weight, np.full(len(pairs), 1 / share, np.float32))
-    return panel, torch.from_numpy(weight), torch.from_numpy(cells_like(panel, grid).asked)
 
 
 def _check_covariates(panel: Panel, schema: Schema, horizon: int) -> None:
