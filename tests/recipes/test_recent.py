@@ -148,6 +148,27 @@ def test_a_season_that_all_share_is_kept_in_part(short_training):
     assert total(0.25, 0.0) > total(0.5, 0.0)  # networks that count more go back less
 
 
+def test_one_period_ahead_networks_say_where_all_series_go(short_training):
+    """A boom in the periods held back, which will not be there in the next one, teaches nothing."""
+    rng = np.random.default_rng(7)
+    rate = rng.gamma(2.0, 0.5, (300, 1)) * np.ones(30)
+    rate[:, -2:] *= 3
+    panel = Panel(
+        Keys({"part": np.arange(300)}),
+        Calendar("1mo", np.datetime64("2020-01"), 30),
+        rng.poisson(rate).astype(np.float32),
+        np.zeros(300, np.int32),
+    )
+    follow = {
+        horizon: Forecaster(horizon, effort="quick", seed=0)
+        .fit(panel)
+        .global_network._settings.follow
+        for horizon in (1, 2)
+    }
+    assert follow[1] == 1
+    assert follow[2] < 0.6
+
+
 @pytest.mark.parametrize("family", ["tweedie", "normal"])
 def test_other_distributions_are_left_as_they_are(parts, family, short_training):
     forecaster = Forecaster(2, likelihood=family, seed=0).fit(parts[0])

@@ -259,7 +259,9 @@ class GlobalNetwork(NetworkRecipe):
         watch.restore()
         forecasts = list(held_out.asked(network))
         trust = held_out.trust(forecasts) if self._settings.base is not None else 1.0
-        follow = held_out.follow(forecasts) if cases.recent is not None else 1.0
+        # Months held back are of another season than the next one: they say little of its level.
+        learned = cases.recent is not None and (horizon > 1 or features.freq != "1mo")
+        follow = held_out.follow(forecasts) if learned else 1.0
         recent = held_out.recent(forecasts, follow) if cases.recent is not None else 0.0
         calibration = held_out.calibration(forecasts, trust, recent, follow)
         self._settings = replace(
