@@ -2,7 +2,7 @@
 
     python benchmarks/forecast_1c.py ../shared/data/1c
 
-Each recipe runs as the command does, in a process of its own; the recipes take turns.
+Each runs as the command does, in a process of its own; they take turns.
 """
 
 from __future__ import annotations
@@ -34,16 +34,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--best", action="store_true", help="also `--effort best`, half an hour")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         output, model = str(Path(scratch) / "submission.csv"), str(Path(scratch) / "model")
         common = ["forecast", str(options.folder), "-o", output, "--preset", "1c"]
         common += ["--threads", "1", "--quiet"]
+        clipped = [*common, "--clip", "0,20"]
         commands = {
-            "seed recipe": [*common, "--clip", "0,20", "--recipe", "seed"],
-            "global recipe": [*common, "--clip", "0,20", "--save-model", model],
-            "global recipe, saved model": [*common, "--model", model],
+            "seed recipe": [*clipped, "--recipe", "seed"],
+            "quick effort": [*clipped, "--effort", "quick"],
+            "standard effort": [*clipped, "--save-model", model],
+            "its saved model, which forecasts anew": [*common, "--model", model],
         }
+        if options.best:
+            commands["best effort"] = [*clipped, "--effort", "best"]
         results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
         for _ in range(options.runs):
             for name, arguments in commands.items():
