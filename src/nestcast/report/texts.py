@@ -77,7 +77,6 @@ def _total(content: Content) -> dict[str, str]:
         "change": _change(mean, last),
         "year": number(year),
         "year_change": _change(mean, year),
-        "ended": "",
     }
 
 
